@@ -1,0 +1,1 @@
+"""Machinery that flows stand on: identity, edge, policy, host, ledger, coordination."""

@@ -1,0 +1,223 @@
+"""An act: someone, for a cause, in one transaction. It is a value: row changes with their preconditions.
+
+Verbs add rows, queue items and the audit entry together, so that none can be forgotten. Nothing touches the
+database until the ledger commits the act.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Table
+
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.vault import ReportKey
+from gateway.model.case import CaseEvent
+from gateway.model.delivery import Command, DeliveryState, Next
+from gateway.model.entry import Hop
+from gateway.model.link import LinkKind
+from gateway.model.principal import Actor
+from gateway.model.status import Status
+from gateway.sdk.entropy import Entropy, uuid7
+
+
+class Change(msgspec.Struct, frozen=True):
+    """An update of exactly one row: `values` are set where `where` holds; no such row drops the whole act."""
+
+    table: Table
+    where: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+class PendingEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry before the ledger gives it its place in the stream."""
+
+    stream: str
+    kind: str
+    fields: Mapping[str, Any]
+
+
+class ReportRef(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act needs to know about the report it changes; `version` is its precondition."""
+
+    id: UUID
+    code: str
+    version: int
+    key: ReportKey
+
+
+class CaseRef(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act needs to know about a case."""
+
+    id: UUID
+    number: int
+    app: str
+    version: int
+
+
+class Act:
+    """Collects the changes of one act. Made by `Ledger.act`, committed by `Ledger.commit`."""
+
+    def __init__(self, actor: Actor, cause: str, now: datetime, real: datetime, entropy: Entropy) -> None:
+        self.actor, self.cause, self.now, self.real = actor, cause, now, real
+        self.entropy = entropy
+        self.inserts: list[tuple[Table, dict[str, Any]]] = []
+        self.changes: list[Change] = []
+        self.entries: list[PendingEntry] = []
+        self.new_streams: set[str] = set()
+        self.tallies: list[dict[str, Any]] = []
+        self.alerts: list[dict[str, Any]] = []
+
+    def new_id(self) -> UUID:
+        """Make a row id; ids grow with time."""
+        return uuid7(self.now, self.entropy)
+
+    def insert(self, table: Table, **values: Any) -> None:
+        """Add a row (verbs of this class and of the ledger only)."""
+        self.inserts.append((table, values))
+
+    def change(self, table: Table, where: Mapping[str, Any], **values: Any) -> None:
+        """Change exactly one row, or drop the act."""
+        self.changes.append(Change(table, where, values))
+
+    def record(self, stream: str, kind: str, **fields: Any) -> None:
+        """Write an entry; `fields` are those of `gateway.model.entry.Entry` that tell more."""
+        self.entries.append(PendingEntry(stream=stream, kind=kind, fields=fields))
+
+    # -- opening -----------------------------------------------------------------------------------------------
+
+    def open(self, code: str, key: ReportKey, row: Mapping[str, Any], **fields: Any) -> ReportRef:
+        """Open a report: its row, its stream, its first entry (which fixes the commitment key)."""
+        report_id: UUID = row["id"]
+        self.insert(t.report, code=code, version=1, **row)
+        self.new_streams.add(code)
+        facts = {"service": row["service"], "channel": row["channel"], "key": key.fingerprint}
+        self.record(code, "report.opened", status=str(row["status"]), facts=facts, **fields)
+        return ReportRef(id=report_id, code=code, version=1, key=key)
+
+    def open_case(self, report: ReportRef, number: int, row: Mapping[str, Any], config: str) -> CaseRef:
+        """Open a case of a report in an app (or at the gateway's desk) with the rule that decided it."""
+        case_id = self.new_id()
+        self.insert(t.cases, id=case_id, report_id=report.id, number=number, version=1, seen_at=None, word=None,
+                    assignee=None, since=self.now, **row)  # fmt: skip
+        facts = {"app": row["app"], "agency": row["agency"], "reason": row["reason"]}
+        self.record(report.code, "case.opened", case=number, rule=row["rule"], config=config,
+                    status=str(row["status"]), facts=facts)  # fmt: skip
+        return CaseRef(id=case_id, number=number, app=row["app"], version=1)
+
+    def send(
+        self,
+        report: ReportRef,
+        case: CaseRef,
+        number: int,
+        command: Command,
+        payload: object,
+        emergency: bool,
+    ) -> str:
+        """Queue a command for the case's app; what will be sent is frozen here. Returns the delivery's key."""
+        key = f"{report.code}-{number}"
+        sealed = report.key.seal("payload", payload)
+        self.insert(
+            t.delivery, id=self.new_id(), key=key, report_id=report.id, case_id=case.id, number=number, app=case.app,
+            command=command, emergency=emergency, state=DeliveryState.QUEUED, attempt=0, absences=0, due_at=self.real,
+            settle_at=None, lease_until=None, worker=None, made_at=self.real, replayed_at=None, cause=None, field=None,
+            http=None, updated_at=self.real, sealed=sealed,
+        )  # fmt: skip
+        self.record(report.code, "delivery.queued", case=case.number, commits={"payload": report.key.commit(payload)},
+                    hop=Hop(direction="out", app=case.app, operation=command, delivery=key))  # fmt: skip
+        return key
+
+    # -- moving ------------------------------------------------------------------------------------------------
+
+    def hear(self, report: ReportRef, case: CaseRef, event: CaseEvent, kind: str, **fields: Any) -> None:
+        """Keep an event of a case, whatever it changes."""
+        self.insert(
+            t.event, case_id=case.id, event_id=event.id, report_id=report.id, kind=kind, at=event.at, seq=event.seq,
+            status=event.status, word=event.word, by_gateway=event.by_gateway, received_at=self.now,
+        )  # fmt: skip
+        self.record(report.code, f"case.{kind}", case=case.number, event=event.id, word=event.word,
+                    status=event.status and str(event.status), **fields)  # fmt: skip
+
+    def refer(self, report: ReportRef, case: CaseRef, references: Iterable[tuple[str, str]]) -> None:
+        """Keep numbers the app gave to the case (those not known yet)."""
+        for kind, value in references:
+            self.insert(
+                t.reference, app=case.app, kind=kind, value=value, case_id=case.id, report_id=report.id
+            )
+
+    def move(self, case: CaseRef, status: Status, word: str | None, since: datetime | None) -> None:
+        """Set a case to where the fold of its events says it stands, and note that its app was heard."""
+        values: dict[str, Any] = {
+            "status": status,
+            "word": word,
+            "seen_at": self.now,
+            "version": case.version + 1,
+        }
+        if since is not None:
+            values["since"] = since
+        self.change(t.cases, {"id": case.id, "version": case.version}, **values)
+
+    def touch(self, report: ReportRef, **values: Any) -> None:
+        """Change the report's row under its version: whoever read an older one must think again."""
+        self.change(t.report, {"id": report.id, "version": report.version}, version=report.version + 1,
+                    updated_at=self.now, **values)  # fmt: skip
+
+    def say(
+        self,
+        report: ReportRef,
+        notice: str,
+        by: str,
+        *,
+        case: CaseRef | None = None,
+        status: Status | None = None,
+        text: str | None = None,
+        at: datetime | None = None,
+        internal: bool = False,
+        **values: str,
+    ) -> None:
+        """Tell the report's readers: a notice with its values, and free text sealed."""
+        self.insert(
+            t.timeline, id=self.new_id(), report_id=report.id, case_id=case and case.id, at=at or self.now,
+            status=status, notice=notice, params=values, by=by, internal=internal,
+            sealed=None if text is None else report.key.seal("text", text),
+        )  # fmt: skip
+
+    def link(self, report: ReportRef, other: UUID, other_code: str, kind: LinkKind, **fields: Any) -> None:
+        """Point from this report to another; both streams tell it."""
+        self.insert(t.link, report_id=report.id, other_id=other, kind=kind, at=self.now)
+        self.record(report.code, "link.made", facts={"kind": str(kind), "to": other_code}, **fields)
+        self.record(other_code, "link.received", facts={"kind": str(kind), "from": report.code}, **fields)
+
+    def settle(
+        self,
+        row: Mapping[str, Any],
+        following: Next,
+        settle_at: datetime | None,
+        due_at: datetime,
+        **values: Any,
+    ) -> None:
+        """Move a delivery, fenced by the state and attempt it was read with: a stale worker changes nothing."""
+        changed = {"state": following.state, "absences": following.absences, "due_at": due_at, "settle_at": settle_at,
+                   "lease_until": None, "worker": None, "updated_at": self.real}  # fmt: skip
+        self.change(
+            t.delivery,
+            {"id": row["id"], "state": row["state"], "attempt": row["attempt"]},
+            **(changed | values),
+        )
+
+    # -- what is not about one report --------------------------------------------------------------------------
+
+    def count(self, app: str, kind: str, at: datetime) -> None:
+        """Count a call that is nothing but counted."""
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        self.tallies.append({"app": app, "kind": kind, "hour": hour, "total": 1})
+
+    def alarm(
+        self, kind: str, subject: str, detail: str, app: str | None = None, report_id: UUID | None = None
+    ) -> None:
+        """Raise an alert for a person; the same kind and subject again raises its count."""
+        self.alerts.append({"id": self.new_id(), "kind": kind, "subject": subject, "app": app, "report_id": report_id,
+                            "detail": detail, "at": self.now, "last_at": self.now, "times": 1,
+                            "cleared_at": None})  # fmt: skip

@@ -1,0 +1,204 @@
+"""Applies acts inside a transaction: the only place that writes.
+
+Written once, synchronously, over SQLAlchemy Core; the SQLite writer thread calls it directly, PostgreSQL through
+`run_sync`. Several acts share one transaction; one that fails is dropped alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.act import Act, PendingEntry
+from gateway.model.entry import VERSION, Entry, canonical, leaf_hash, stamp
+
+ORDER: Final = [
+    t.report, t.idempotency, t.cases, t.reference, t.event, t.delivery, t.timeline, t.link, t.deadline, t.inbox,
+    t.cursor, t.attachment, t.entry,
+]  # fmt: skip
+"""Order of inserts: parents before children, the same in every transaction."""
+
+
+class Dropped(Exception):
+    """The act was not done, and nothing of it was written."""
+
+
+class Stale(Dropped):
+    """A precondition no longer held: read again and think again."""
+
+
+class Taken(Dropped):
+    """A row with the same unique name exists already (`table` tells where)."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table)
+        self.table = table
+
+
+def apply(connection: Connection, acts: Sequence[Act]) -> list[Dropped | None]:
+    """Apply acts in one transaction; return for each None, or why it was dropped.
+
+    First all together. If any of them fails, the work is undone and each is applied behind a savepoint of its
+    own, so that only the one at fault is dropped. Raises for faults of the database itself.
+    """
+    if len(acts) > 1:
+        ordered = sorted(acts, key=_sort_key)
+        whole = connection.begin_nested()
+        try:
+            _write(connection, ordered)
+        except (Stale, IntegrityError):
+            whole.rollback()
+        else:
+            whole.commit()
+            return [None] * len(acts)
+    results: dict[int, Dropped | None] = {}
+    for index, act in sorted(enumerate(acts), key=lambda pair: _sort_key(pair[1])):
+        results[index] = _alone(connection, act)
+    return [results[index] for index in range(len(acts))]
+
+
+def _alone(connection: Connection, act: Act) -> Dropped | None:
+    point = connection.begin_nested()
+    try:
+        _write(connection, [act])
+    except Stale as stale:
+        point.rollback()
+        return stale
+    except IntegrityError as clash:
+        point.rollback()
+        return Taken(_table_of(clash))
+    point.commit()
+    return None
+
+
+def _sort_key(act: Act) -> tuple[str, ...]:
+    return tuple(sorted({pending.stream for pending in act.entries}))
+
+
+def _table_of(clash: DBAPIError) -> str:
+    text = str(clash.orig)
+    named = [table.name for table in ORDER if f"{table.name}." in text or f'_{table.name}"' in text
+             or f"_{table.name}_" in text]  # fmt: skip
+    return max(named, key=len) if named else "unknown"
+
+
+def _write(connection: Connection, acts: Sequence[Act]) -> None:
+    rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    heads = _advance(connection, acts)
+    for act in acts:
+        for table, values in act.inserts:
+            rows[table.name].append(values)
+        for pending in act.entries:
+            heads[pending.stream] += 1
+            rows[t.entry.name].append(_entry_row(act, pending, heads[pending.stream]))
+    for table in ORDER:
+        if batch := rows.get(table.name):
+            connection.execute(insert(table), batch)
+    for act in acts:
+        for change in act.changes:
+            _change(connection, change.table, change.where, change.values)
+    _upsert_tallies(connection, [row for act in acts for row in act.tallies])
+    _upsert_alerts(connection, [row for act in acts for row in act.alerts])
+
+
+def _advance(connection: Connection, acts: Iterable[Act]) -> dict[str, int]:
+    """Move the heads of all streams in name order (which also takes the reports' locks); return the old heads."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    fresh: set[str] = set()
+    for act in acts:
+        fresh |= act.new_streams
+        for pending in act.entries:
+            counts[pending.stream] += 1
+    if fresh:
+        connection.execute(insert(t.stream), [{"name": name, "head": counts[name]} for name in sorted(fresh)])
+    heads = dict.fromkeys(fresh, 0)
+    for name in sorted(counts.keys() - fresh):
+        heads[name] = _advance_one(connection, name, counts[name]) - counts[name]
+    return heads
+
+
+_ADVANCE: Final = (
+    update(t.stream)
+    .where(t.stream.c.name == bindparam("b_name"))
+    .values(head=t.stream.c.head + bindparam("b_count"))
+    .returning(t.stream.c.head)
+)
+
+
+def _advance_one(connection: Connection, name: str, count: int) -> int:
+    head = connection.execute(_ADVANCE, {"b_name": name, "b_count": count}).scalar()
+    if head is not None:
+        return int(head)
+    # Streams of apps, of the configuration and of accesses begin with their first entry.
+    connection.execute(_insert(connection, t.stream).on_conflict_do_nothing(), {"name": name, "head": 0})
+    return int(connection.execute(_ADVANCE, {"b_name": name, "b_count": count}).scalar_one())
+
+
+def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
+    row_id = act.new_id()
+    fields = {name: value for name, value in pending.fields.items() if value is not None}
+    body = canonical(
+        Entry(
+            v=VERSION,
+            id=row_id.hex,
+            stream=pending.stream,
+            seq=seq,
+            at=stamp(act.now),
+            kind=pending.kind,
+            actor=act.actor,
+            cause=act.cause,
+            **fields,
+        )  # fmt: skip
+    )
+    return {"stream": pending.stream, "seq": seq, "id": row_id, "at": act.now, "kind": pending.kind, "body": body,
+            "leaf": leaf_hash(body)}  # fmt: skip
+
+
+def _change(connection: Connection, table: Table, where: Any, values: Any) -> None:
+    statement = update(table).values(**values)
+    for name, expected in where.items():
+        statement = statement.where(table.c[name] == expected)
+    if connection.execute(statement).rowcount != 1:
+        raise Stale(table.name)
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table)
+
+
+def _upsert_tallies(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    for row in sorted(rows, key=lambda r: (r["app"], r["kind"], r["hour"])):
+        statement = _insert(connection, t.tally).values(**row)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[t.tally.c.app, t.tally.c.kind, t.tally.c.hour],
+                set_={"total": t.tally.c.total + statement.excluded.total},
+            )
+        )
+
+
+def _upsert_alerts(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    for row in sorted(rows, key=lambda r: (r["kind"], r["subject"])):
+        statement = _insert(connection, t.alert).values(**row)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[t.alert.c.kind, t.alert.c.subject],
+                set_={
+                    "times": t.alert.c.times + 1,
+                    "last_at": statement.excluded.last_at,
+                    "cleared_at": None,
+                    "detail": statement.excluded.detail,
+                },  # fmt: skip
+            )
+        )
+
+
+def heads(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Return the heads of streams (0 for one that has not begun)."""
+    found = connection.execute(select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(names)))
+    return dict.fromkeys(names, 0) | {name: head for name, head in found}

@@ -1,0 +1,113 @@
+"""The one door to the data: acts in, rows out."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, insert, select
+
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.act import Act
+from gateway.kernel.ledger.apply import Dropped, Stale, apply
+from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
+from gateway.kernel.ledger.keyring import Keyring, KeyringError, load_keyring
+from gateway.kernel.ledger.queue import Claimed, claim
+from gateway.kernel.ledger.vault import Vault
+from gateway.kernel.ledger.writer import Writer
+from gateway.model.principal import GATEWAY, Actor
+from gateway.sdk.clock import Clock
+from gateway.sdk.entropy import Entropy
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Ledger:
+    """Commits acts and reads rows. Open with `Ledger.open`, close with `close`."""
+
+    def __init__(self, store: Store, keyring: Keyring, clock: Clock, entropy: Entropy) -> None:
+        self.clock, self.entropy, self.keyring = clock, entropy, keyring
+        self.vault = Vault(keyring.kek, entropy.bytes)
+        self._store = store
+        self._writer = Writer(self._group, store.flushers)
+
+    @classmethod
+    async def open(cls, url: str, data: Path, clock: Clock, entropy: Entropy) -> "Ledger":
+        """Open the ledger on a migrated database and its data folder.
+
+        Refuses a server that may lose acknowledged commits (`Unsafe`) and a data folder that belongs to another
+        database (`KeyringError`).
+        """
+        store = open_store(url)
+        if isinstance(store, PostgresStore):
+            await store.check()
+        keyring = load_keyring(data, entropy)
+        owner = await store.read(_instance)
+        if owner is None:
+            await store.write(_claim_instance, keyring.instance, clock)
+            owner = await store.read(_instance)
+        if owner != keyring.instance:
+            await store.close()
+            raise KeyringError(
+                f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the database "
+                f"says {str(owner)[:8]}); point GATEWAY_DATA to the folder that was used with this database"
+            )
+        ledger = cls(store, keyring, clock, entropy)
+        ledger._writer.start()
+        return ledger
+
+    async def close(self) -> None:
+        """Commit what is queued and let go of the database."""
+        await self._writer.close()
+        await self._store.close()
+
+    def act(self, actor: Actor, cause: str) -> Act:
+        """Begin an act: add verbs to it, then `commit` it."""
+        return Act(actor, cause, self.clock.now(), self.clock.real(), self.entropy)
+
+    async def commit(self, act: Act) -> None:
+        """Return when the act is durable. Raises `Stale` or `Taken` if it was dropped, alone, with no trace;
+        `Overloaded` or `Unavailable` if it was never taken up."""
+        await self._writer.submit(act)
+
+    async def decide(self, think: Callable[[], Awaitable[Act | None]], tries: int = 20) -> bool:
+        """Read, think, commit; think again when something changed in between. False if there was nothing to do."""
+        for _ in range(tries - 1):
+            if (act := await think()) is None:
+                return False
+            try:
+                await self.commit(act)
+            except Stale:
+                continue
+            return True
+        if (act := await think()) is None:
+            return False
+        await self.commit(act)
+        return True
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run a query function of a `queries.py`."""
+        return await self._store.read(work, *args, **kwargs)
+
+    async def claim(
+        self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str
+    ) -> list[Claimed]:
+        """Take up queued deliveries that are due (see `queue.claim`)."""
+        if not apps:
+            return []
+        act = self.act(GATEWAY, f"worker:{worker}")
+        return await self._store.write(claim, act, apps, emergency, limit, lease, worker)
+
+    async def _group(self, acts: Sequence[Act]) -> list[Dropped | None]:
+        return await self._store.write(apply, acts)
+
+
+def _instance(connection: Connection) -> str | None:
+    return connection.execute(select(t.instance.c.id)).scalar()
+
+
+def _claim_instance(connection: Connection, name: str, clock: Clock) -> None:
+    connection.execute(insert(t.instance).values(id=name, created_at=clock.real()))

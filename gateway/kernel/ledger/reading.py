@@ -1,0 +1,185 @@
+"""Reads that several flows share: a whole report by code or id, under a scope; its events, numbers and links."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, or_, select
+
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.act import CaseRef, ReportRef
+from gateway.kernel.ledger.scope import visible
+from gateway.kernel.ledger.vault import ReportKey, Vault
+from gateway.model.case import CaseEvent
+from gateway.model.principal import Scope
+from gateway.model.report import Content
+from gateway.model.status import Status
+
+Row = dict[str, Any]
+
+
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as it stands: its row, its cases in order, and the numbers apps gave to them."""
+
+    report: Row
+    cases: tuple[Row, ...]
+    references: tuple[Row, ...]
+
+    @property
+    def id(self) -> UUID:
+        """Internal id; never leaves the gateway."""
+        return UUID(str(self.report["id"]))
+
+    @property
+    def code(self) -> str:
+        """Public code."""
+        return str(self.report["code"])
+
+    def key(self, vault: Vault) -> ReportKey:
+        """Unwrap the report's key; raises `Erased` if it was destroyed."""
+        return vault.unwrap(self.report["kek"], self.report["wrapped"], self.id.hex)
+
+    def ref(self, vault: Vault) -> ReportRef:
+        """Return what an act needs to change this report."""
+        return ReportRef(id=self.id, code=self.code, version=self.report["version"], key=self.key(vault))
+
+    def content(self, vault: Vault) -> Content:
+        """Decrypt what the reporter said; raises `Erased` if it was erased."""
+        return self.key(vault).open("content", self.report["sealed"], Content)
+
+    def case(self, case_id: UUID) -> Row:
+        """Return one of the cases."""
+        return next(case for case in self.cases if case["id"] == case_id)
+
+    def references_of(self, case_id: UUID) -> tuple[Row, ...]:
+        """Return the numbers of one case, in the order in which they became known."""
+        return tuple(row for row in self.references if row["case_id"] == case_id)
+
+
+def case_ref(row: Row) -> CaseRef:
+    """Return what an act needs to change this case."""
+    return CaseRef(id=row["id"], number=row["number"], app=row["app"], version=row["version"])
+
+
+def _whole(connection: Connection, row: Any) -> Whole | None:
+    if row is None:
+        return None
+    report = dict(row)
+    mine = t.cases.c.report_id == report["id"]
+    cases = connection.execute(select(t.cases).where(mine).order_by(t.cases.c.number)).mappings()
+    numbers = connection.execute(
+        select(t.reference).where(t.reference.c.report_id == report["id"]).order_by(t.reference.c.kind)
+    ).mappings()
+    return Whole(
+        report=report,
+        cases=tuple(dict(case) for case in cases),
+        references=tuple(dict(number) for number in numbers),
+    )
+
+
+def report_by_code(connection: Connection, scope: Scope, code: str) -> Whole | None:
+    """Return the report with this code if the scope may see it."""
+    found = connection.execute(select(t.report).where(t.report.c.code == code, visible(scope)))
+    return _whole(connection, found.mappings().first())
+
+
+def report_by_id(connection: Connection, scope: Scope, report_id: UUID) -> Whole | None:
+    """Return the report with this internal id if the scope may see it."""
+    found = connection.execute(select(t.report).where(t.report.c.id == report_id, visible(scope)))
+    return _whole(connection, found.mappings().first())
+
+
+def report_by_number(connection: Connection, scope: Scope, number: str) -> list[Whole]:
+    """Return the reports that a number of any app names (`112-BRU-…`, `kerusakan:45`), newest first."""
+    ids = select(t.reference.c.report_id).where(t.reference.c.value == number)
+    rows = connection.execute(
+        select(t.report)
+        .where(t.report.c.id.in_(ids), visible(scope))
+        .order_by(t.report.c.received_at.desc())
+        .limit(20)
+    ).mappings()
+    return [whole for row in rows.all() if (whole := _whole(connection, row)) is not None]
+
+
+def events_of(connection: Connection, case_ids: Sequence[UUID]) -> dict[UUID, list[CaseEvent]]:
+    """Return all events of cases, by case, ready to be folded."""
+    found: dict[UUID, list[CaseEvent]] = {case_id: [] for case_id in case_ids}
+    for row in connection.execute(select(t.event).where(t.event.c.case_id.in_(case_ids))).mappings():
+        found[row["case_id"]].append(
+            CaseEvent(
+                id=row["event_id"],
+                at=row["at"],
+                seq=row["seq"],
+                word=row["word"],
+                by_gateway=row["by_gateway"],
+                status=Status(row["status"]) if row["status"] else None,
+            )  # fmt: skip
+        )
+    return found
+
+
+def with_events(
+    connection: Connection, scope: Scope, report_id: UUID
+) -> tuple[Whole, dict[UUID, list[CaseEvent]]] | None:
+    """Return a report together with the events of all its cases."""
+    whole = report_by_id(connection, scope, report_id)
+    return None if whole is None else (whole, events_of(connection, [case["id"] for case in whole.cases]))
+
+
+def links_of(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return the links of a report, both ways: `{direction, kind, code, owner, report_id, at}`."""
+    other = t.report.alias("other")
+    found: list[Row] = []
+    for mine, theirs, direction in (
+        (t.link.c.report_id, t.link.c.other_id, "to"),
+        (t.link.c.other_id, t.link.c.report_id, "from"),
+    ):
+        rows = connection.execute(
+            select(t.link.c.kind, t.link.c.at, other.c.code, other.c.owner, other.c.id.label("report_id"))
+            .join(other, other.c.id == theirs)
+            .where(mine == report_id)
+        ).mappings()
+        found += [dict(row) | {"direction": direction} for row in rows]
+    return sorted(found, key=lambda row: (row["at"], row["code"], row["kind"]))
+
+
+def case_by_number(connection: Connection, app: str, values: Sequence[str]) -> Row | None:
+    """Return the case that one of an app's numbers names."""
+    found = connection.execute(
+        select(t.cases)
+        .join(t.reference, t.reference.c.case_id == t.cases.c.id)
+        .where(t.reference.c.app == app, t.reference.c.value.in_(values))
+        .limit(1)
+    )
+    row = found.mappings().first()
+    return None if row is None else dict(row)
+
+
+def delivery_by_key(connection: Connection, keys: Sequence[str]) -> list[Row]:
+    """Return the deliveries that keys name."""
+    found = connection.execute(select(t.delivery).where(t.delivery.c.key.in_(keys)))
+    return [dict(row) for row in found.mappings()]
+
+
+def delivery_by_id(connection: Connection, delivery_id: UUID) -> Row | None:
+    """Return a delivery."""
+    row = connection.execute(select(t.delivery).where(t.delivery.c.id == delivery_id)).mappings().first()
+    return None if row is None else dict(row)
+
+
+def report_named(connection: Connection, scope: Scope, name: str) -> Whole | None:
+    """Return the report that a code or an app's number names, under a scope."""
+    row = connection.execute(
+        select(t.report)
+        .where(
+            visible(scope),
+            or_(
+                t.report.c.code == name,
+                t.report.c.id.in_(select(t.reference.c.report_id).where(t.reference.c.value == name)),
+            ),
+        )
+        .order_by(t.report.c.received_at.desc())
+        .limit(1)  # fmt: skip
+    )
+    return _whole(connection, row.mappings().first())

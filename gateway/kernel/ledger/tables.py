@@ -1,0 +1,349 @@
+"""The tables. Personal data and free text stand only in columns named `sealed`, encrypted (vault.py).
+
+One set of tables for SQLite and PostgreSQL; migrations are written from it (a test compares the two).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.types import JSON
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, stored in UTC; SQLite keeps it as text without zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        at = value.astimezone(UTC)
+        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[Any]:
+    return Column("id", Uuid(), primary_key=True)
+
+
+def _report(**more: Any) -> Column[Any]:
+    return Column("report_id", Uuid(), ForeignKey("report.id"), **({"nullable": False} | more))
+
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created_at", Instant, nullable=False),
+)
+"""Which installation this database belongs to; the data folder carries the same id."""
+
+stream = Table(
+    "stream",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("head", BigInteger, nullable=False),
+)
+"""Head of each gapless stream of entries. Its row lock orders everything that happens to one report."""
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("stream", String(80), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("id", Uuid(), nullable=False, unique=True),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(60), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary(32), nullable=False),
+)
+"""Audited facts in canonical form. Inserted, never updated, never deleted."""
+
+report = Table(
+    "report",
+    metadata,
+    _id(),
+    Column("code", String(13), nullable=False, unique=True),
+    Column("service", String(40), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("priority", String(2), nullable=False),
+    Column("privacy", String(20), nullable=False),
+    Column("emergency", Boolean, nullable=False),
+    Column("agency", String(40), nullable=False),
+    Column("village", String(13)),
+    Column("status", String(20), nullable=False),
+    Column("identity", String(20), nullable=False),
+    Column("channel", String(40), nullable=False),
+    Column("owner", String(300)),
+    Column("client_ref", String(120)),
+    Column("epoch", Integer, nullable=False),
+    Column("born_in", String(40)),
+    Column("occurred_at", Instant),
+    Column("received_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("rule", String(80), nullable=False),
+    Column("config", String(64), nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kek", Integer, nullable=False),
+    Column("wrapped", LargeBinary),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("owner", "client_ref"),
+    Index(None, "owner", "received_at", "code"),
+    Index(None, "received_at", "code"),
+)
+"""What someone asked for. `wrapped` is the report's own key; destroying it erases every `sealed` column."""
+
+cases = Table(
+    "cases",
+    metadata,
+    _id(),
+    _report(),
+    Column("number", Integer, nullable=False),
+    Column("app", String(40), nullable=False),
+    Column("profile", String(40)),
+    Column("service", String(40), nullable=False),
+    Column("agency", String(40), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("word", String(80)),
+    Column("reason", String(80), nullable=False),
+    Column("rule", String(80), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("seen_at", Instant),
+    Column("assignee", String(40)),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("report_id", "number"),
+    Index(None, "agency", "status", "since"),
+)
+"""That report inside one app, or at the gateway's own desk (`app` = `gateway`)."""
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("app", String(40), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+    Column("value", String(120), primary_key=True),
+    Column("case_id", Uuid(), ForeignKey("cases.id"), nullable=False),
+    _report(),
+    Index(None, "report_id"),
+    Index(None, "value"),
+)
+"""Every number any app gave to a case."""
+
+event = Table(
+    "event",
+    metadata,
+    Column("case_id", Uuid(), ForeignKey("cases.id"), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    _report(),
+    Column("kind", String(40), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("seq", BigInteger),
+    Column("status", String(20)),
+    Column("word", String(80)),
+    Column("by_gateway", Boolean, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Index(None, "report_id"),
+)
+"""Everything that ever happened to a case; its status is the fold of these rows."""
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _id(),
+    Column("key", String(24), nullable=False, unique=True),
+    _report(),
+    Column("case_id", Uuid(), ForeignKey("cases.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("app", String(40), nullable=False),
+    Column("command", String(20), nullable=False),
+    Column("emergency", Boolean, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("absences", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("settle_at", Instant),
+    Column("lease_until", Instant),
+    Column("worker", String(80)),
+    Column("made_at", Instant, nullable=False),
+    Column("replayed_at", Instant),
+    Column("cause", String(200)),
+    Column("field", String(80)),
+    Column("http", Integer),
+    Column("updated_at", Instant, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    UniqueConstraint("report_id", "number"),
+    Index(None, "case_id", "number"),
+    Index(None, "state", "due_at"),
+)
+"""One command on its way to one app. `sealed` is what will be sent, frozen when the delivery is made.
+
+`due_at`, `lease_until`, `made_at` and `replayed_at` are real time; `settle_at` travels.
+"""
+
+timeline = Table(
+    "timeline",
+    metadata,
+    _id(),
+    _report(),
+    Column("case_id", Uuid(), ForeignKey("cases.id")),
+    Column("at", Instant, nullable=False),
+    Column("status", String(20)),
+    Column("notice", String(60), nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("by", String(60), nullable=False),
+    Column("internal", Boolean, nullable=False),
+    Column("sealed", LargeBinary),
+    Index(None, "report_id", "at"),
+)
+"""What is told about a report: a notice (config/notices.toml) with its values, and free text sealed."""
+
+link = Table(
+    "link",
+    metadata,
+    _report(primary_key=True),
+    Column("other_id", Uuid(), ForeignKey("report.id"), primary_key=True),
+    Column("kind", String(20), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Index(None, "other_id"),
+)
+"""This report is a `kind` of the other."""
+
+deadline = Table(
+    "deadline",
+    metadata,
+    _report(primary_key=True),
+    Column("clock", String(40), primary_key=True),
+    Column("by", Instant, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("rule", String(80), nullable=False),
+    Index(None, "state", "by"),
+)
+"""By when something must have happened, under which rule."""
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("scope", String(300), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    _report(),
+    Column("status", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index(None, "created_at"),
+)
+"""First answers by key, written in the act itself."""
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("app", String(40), primary_key=True),
+    Column("event_id", String(200), primary_key=True),
+    Column("source", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("reason", String(200)),
+    Column("received_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("parked_at", Instant),
+    Column("tries", Integer, nullable=False),
+    Column("report_id", Uuid(), ForeignKey("report.id")),
+    Column("kek", Integer, nullable=False),
+    Column("wrapped", LargeBinary),
+    Column("sealed", LargeBinary, nullable=False),
+    CheckConstraint("state in ('new','applied','parked','quarantined')", name="state"),
+    Index(None, "state", "due_at"),
+)
+"""News from apps, once each. Rows have keys of their own, wrapped again by the report's when matched."""
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("app", String(40), primary_key=True),
+    Column("cursor", Text),
+    Column("version", Integer, nullable=False),
+    Column("polled_at", Instant),
+    Column("answered_at", Instant),
+    Column("fault", String(200)),
+)
+"""How far each app has been read. Moves in the transaction that stores the rows."""
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("app", String(40), primary_key=True),
+    Column("kind", String(40), primary_key=True),
+    Column("hour", Instant, primary_key=True),
+    Column("total", Integer, nullable=False),
+)
+"""Calls that are only counted (prank, ghost): by hour, without number."""
+
+alert = Table(
+    "alert",
+    metadata,
+    _id(),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(240), nullable=False),
+    Column("app", String(40)),
+    Column("report_id", Uuid(), ForeignKey("report.id")),
+    Column("detail", String(300), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("cleared_at", Instant),
+    UniqueConstraint("kind", "subject"),
+)
+"""What a person must look at; the same thing seen again raises the count."""
+
+attachment = Table(
+    "attachment",
+    metadata,
+    _id(),
+    Column("owner", String(300), nullable=False),
+    Column("report_id", Uuid(), ForeignKey("report.id")),
+    Column("media_type", String(80), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("kek", Integer, nullable=False),
+    Column("wrapped", LargeBinary),
+    Index(None, "report_id"),
+)
+"""A file in the blob store; its own key, wrapped again by the report's once it is attached."""
