@@ -99,7 +99,7 @@ def server_user() -> str | None:
 
 def reachable_installation(folder: Path, user: str | None) -> Path:
     """The ``bin`` folder to run PostgreSQL from: the wheel's own, or a copy in ``folder`` if the other user
-    may not enter the folders above the wheel (a checkout under ``/root``).
+    may not enter the folders above the wheel (a checkout in root's home).
     """
     installed = postgres_binary("").resolve()
     if user is None or all(parent.stat().st_mode & 0o001 for parent in [installed, *installed.parents]):
