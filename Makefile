@@ -44,7 +44,7 @@ test: setup check ## the checks, then every test in random order on SQLite, Post
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
 check: setup ## ruff, mypy, import contracts and the configuration
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --output-format concise .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
