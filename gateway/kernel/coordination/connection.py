@@ -1,0 +1,21 @@
+"""One way to open Redis: no retries of its own, short timeouts, and what its faults are called."""
+
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+FAULTS: Final = (RedisError, OSError, EOFError)
+"""What using Redis can raise: its own errors, the network's, a connection cut in the middle of an answer."""
+
+
+def open_redis(url: str, timeout: float) -> Redis:
+    """Return a client; nothing is connected yet. No step takes longer than `timeout` seconds.
+
+    Raises ValueError if `url` is not a Redis address (`redis://`, `rediss://` or `unix://`).
+    """
+    return Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+    )
