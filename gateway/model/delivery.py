@@ -42,7 +42,10 @@ class Level(IntEnum):
 
 
 TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    DeliveryState.QUEUED: frozenset({DeliveryState.SENDING, DeliveryState.CANCELLED, DeliveryState.DEAD}),
+    # An event that carries our key proves arrival even where a resend was already queued.
+    DeliveryState.QUEUED: frozenset(
+        {DeliveryState.SENDING, DeliveryState.CANCELLED, DeliveryState.DEAD, DeliveryState.ACCEPTED}
+    ),
     DeliveryState.SENDING: frozenset(
         {
             DeliveryState.ACCEPTED,

@@ -81,7 +81,7 @@ def _sort_key(act: Act) -> tuple[str, ...]:
 
 def _table_of(clash: DBAPIError) -> str:
     text = str(clash.orig)
-    named = [table.name for table in ORDER if f"{table.name}." in text or f'_{table.name}"' in text
+    named = [table.name for table in [*ORDER, t.stream] if f"{table.name}." in text or f'_{table.name}"' in text
              or f"_{table.name}_" in text]  # fmt: skip
     return max(named, key=len) if named else "unknown"
 
@@ -140,7 +140,9 @@ def _advance_one(connection: Connection, name: str, count: int) -> int:
 
 def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
     row_id = act.new_id()
-    fields = {name: value for name, value in pending.fields.items() if value is not None}
+    fields = {"actor": act.actor} | {
+        name: value for name, value in pending.fields.items() if value is not None
+    }
     body = canonical(
         Entry(
             v=VERSION,
@@ -149,7 +151,6 @@ def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
             seq=seq,
             at=stamp(act.now),
             kind=pending.kind,
-            actor=act.actor,
             cause=act.cause,
             **fields,
         )  # fmt: skip

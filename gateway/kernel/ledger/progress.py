@@ -11,14 +11,16 @@ from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
 from gateway.model.case import CaseEvent, fold
 from gateway.model.entry import Hop
+from gateway.model.principal import Actor
 from gateway.model.status import Status, report_status
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """An event about to be kept, with what is told about it.
 
-    `kind` names the entry (`case.<kind>`); `by` is who says it to the citizen (an agency or app); `text` is what
-    they wrote; `notice` replaces the status's own notice; `facts` are small plain facts for the trace.
+        `kind` names the entry (`case.<kind>`); `by` is who says it to the citizen (an agency or app); `text` is what
+        they wrote; `notice` replaces the status's own notice; `silent` keeps it out of the timeline; `actor` is who is
+    entered (default: the act's); `facts` are small plain facts for the trace.
     """
 
     event: CaseEvent
@@ -27,6 +29,8 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     notice: str | None = None
     internal: bool = False
+    silent: bool = False
+    actor: Actor | None = None
     hop: Hop | None = None
     rule: str | None = None
     facts: Mapping[str, str | int | bool] = {}
@@ -53,14 +57,14 @@ def progress(
     report, case = whole.ref(vault), case_ref(row)
     folded = fold([*known, *(happening.event for happening in new)])
     for happening in new:
-        more: dict[str, Any] = {"hop": happening.hop, "rule": happening.rule}
+        more: dict[str, Any] = {"hop": happening.hop, "rule": happening.rule, "actor": happening.actor}
         if happening.facts:
             more["facts"] = dict(happening.facts)
         if happening.text is not None:
             more["commits"] = {"text": report.key.commit(happening.text)}
         act.hear(report, case, happening.event, happening.kind, **more)
         moved = happening.event.status is not None and happening.event.id not in folded.superseded
-        if moved or happening.text is not None:
+        if not happening.silent and (moved or happening.text is not None):
             status = happening.event.status if moved else None
             notice = happening.notice or (f"status.{status}" if status else "message.app")
             act.say(report, notice, happening.by, case=case, status=status, text=happening.text,

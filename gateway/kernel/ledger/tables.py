@@ -125,7 +125,6 @@ report = Table(
     Column("kek", Integer, nullable=False),
     Column("wrapped", LargeBinary),
     Column("sealed", LargeBinary, nullable=False),
-    UniqueConstraint("owner", "client_ref"),
     Index(None, "owner", "received_at", "code"),
     Index(None, "received_at", "code"),
 )
@@ -209,11 +208,13 @@ delivery = Table(
     Column("http", Integer),
     Column("updated_at", Instant, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    Column("sealed_answer", LargeBinary),
     UniqueConstraint("report_id", "number"),
     Index(None, "case_id", "number"),
     Index(None, "state", "due_at"),
 )
-"""One command on its way to one app. `sealed` is what will be sent, frozen when the delivery is made.
+"""One command on its way to one app. `sealed` is what will be sent, frozen when the delivery is made;
+`sealed_answer` the last exchange as the desk may read it; `cause` a code, never the app's own words.
 
 `due_at`, `lease_until`, `made_at` and `replayed_at` are real time; `settle_at` travels.
 """
@@ -270,7 +271,7 @@ idempotency = Table(
     Column("sealed", LargeBinary, nullable=False),
     Index(None, "created_at"),
 )
-"""First answers by key, written in the act itself."""
+"""First answers by key (and by the client's own name for its report), written in the act itself."""
 
 inbox = Table(
     "inbox",

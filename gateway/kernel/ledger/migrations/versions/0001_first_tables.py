@@ -81,7 +81,6 @@ def upgrade() -> None:
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
         sa.UniqueConstraint("code", name=op.f("uq_report_code")),
-        sa.UniqueConstraint("owner", "client_ref", name=op.f("uq_report_owner_client_ref")),
     )
     op.create_index(
         op.f("ix_report_owner_received_at_code"), "report", ["owner", "received_at", "code"], unique=False
@@ -235,6 +234,7 @@ def upgrade() -> None:
         sa.Column("http", sa.Integer(), nullable=True),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("sealed_answer", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_delivery_case_id_cases")),
         sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_delivery_report_id_report")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),

@@ -1,0 +1,1 @@
+"""Carrying commands to apps: claim, attempt, outcome, look, settle."""

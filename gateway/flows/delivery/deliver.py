@@ -1,0 +1,143 @@
+"""The worker of one app: claims what is due, carries it, and commits what became of it.
+
+The database is let go before the app is called, and every outcome is fenced by the attempt it belongs to: a
+worker that slept through its lease changes nothing.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from gateway.flows.delivery import queries
+from gateway.flows.delivery.evidence import hop_of, received, standing_of
+from gateway.kernel.coordination import Wake
+from gateway.kernel.host import Host, Outcome
+from gateway.kernel.ledger import Act, Claimed, Erased, Ledger
+from gateway.kernel.ledger.blobs import Blobs
+from gateway.kernel.ledger.outcome import settle_delivery
+from gateway.kernel.ledger.progress import Happening, progress
+from gateway.kernel.ledger.reading import case_ref
+from gateway.model.case import CaseEvent
+from gateway.model.delivery import Command, DeliveryState, Level, Next, Standing, Verdict, after_attempt
+from gateway.model.entry import Hop
+from gateway.model.principal import GATEWAY, app_actor
+from gateway.sdk import Amendment, Document, Receipt, Submission
+
+_IDLE: Final = 0.5
+_log = structlog.get_logger()
+
+
+class Deliverer:
+    """Carries the deliveries of one app in one lane class (emergencies have their own, never behind bulk)."""
+
+    def __init__(
+        self, app: str, emergency: bool, ledger: Ledger, host: Host, wake: Wake, blobs: Blobs, worker: str
+    ) -> None:
+        self.app, self.emergency = app, emergency
+        self._ledger, self._host, self._wake, self._blobs, self._worker = ledger, host, wake, blobs, worker
+        manifest = host.manifest(app)
+        self._total = manifest.timeouts.connect + manifest.timeouts.total
+        self._slots = manifest.limits.concurrency
+        self._settle_s = float(manifest.settle_s)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is in hand."""
+        under_way: set[asyncio.Task[None]] = set()
+        while not stop.is_set():
+            free = self._slots - len(under_way)
+            batch: Sequence[Claimed] = ()
+            if free and self._host.ready(self.app):
+                lease = timedelta(seconds=2 * self._total + 5)
+                batch = await self._ledger.claim([self.app], self.emergency, free, lease, self._worker)
+            for claimed in batch:
+                task = asyncio.create_task(self._carry(claimed))
+                under_way.add(task)
+            if not batch:
+                ring = asyncio.create_task(self._wake.wait({"delivery"}, _IDLE, self))
+                await asyncio.wait({ring, *under_way}, return_when=asyncio.FIRST_COMPLETED)
+                await ring if ring.done() else ring.cancel()
+            finished = {task for task in under_way if task.done()}
+            under_way -= finished
+            for task in finished:
+                task.result()
+        await asyncio.gather(*under_way)
+
+    async def _carry(self, claimed: Claimed) -> None:
+        row = claimed.row
+        try:
+            key = self._ledger.vault.unwrap(claimed.kek, claimed.wrapped, row["report_id"].hex)
+            if row["command"] == Command.OPEN:
+                submission = key.open("payload", row["sealed"], Submission)
+                documents = await self._documents(claimed, submission.documents)
+                submission = msgspec.structs.replace(submission, documents=documents)
+                outcome = await self._host.submit(self.app, submission)
+            else:
+                amendment = key.open("payload", row["sealed"], Amendment)
+                outcome = await self._amend(claimed, amendment)
+        except Erased:
+            outcome = Outcome(verdict=Verdict.REJECTED, cause="erased")
+        await self._commit(claimed, outcome)
+
+    async def _amend(self, claimed: Claimed, amendment: Amendment) -> Outcome:
+        _, whole, _ = await self._ledger.read(queries.standing, claimed.row["id"])
+        numbers = whole.references_of(claimed.row["case_id"])
+        if not numbers:
+            return Outcome(verdict=Verdict.REJECTED, cause="no_record")
+        return await self._host.amend(self.app, numbers[0]["value"], amendment)
+
+    async def _documents(self, claimed: Claimed, wanted: Sequence[Document]) -> tuple[Document, ...]:
+        if not wanted:
+            return ()
+        digests = [document.digest for document in wanted if document.digest]
+        rows = await self._ledger.read(queries.attachments, claimed.row["report_id"], digests)
+        key = self._ledger.vault.unwrap(claimed.kek, claimed.wrapped, claimed.row["report_id"].hex)
+        found: dict[str, bytes] = {}
+        for row in rows:
+            own = self._ledger.vault.unwrap_under(row["wrapped"], key, row["id"].hex)
+            found[row["digest"]] = await self._blobs.read(row["id"], own)
+        return tuple(
+            msgspec.structs.replace(document, content=found[document.digest])
+            for document in wanted
+            if document.digest in found
+        )
+
+    async def _commit(self, claimed: Claimed, outcome: Outcome) -> None:
+        sent = claimed.row
+
+        async def think() -> Act | None:
+            row, whole, known = await self._ledger.read(queries.standing, sent["id"])
+            act = self._ledger.act(GATEWAY, f"delivery:{sent['key']}#{sent['attempt']}")
+            report, number = whole.ref(self._ledger.vault), claimed.case_number
+            hop = hop_of(self.app, sent, outcome)
+            if row["state"] != DeliveryState.SENDING or row["attempt"] != sent["attempt"]:
+                # Somebody else has spoken first, or this worker slept through its lease: evidence, nothing more.
+                act.record(whole.code, "delivery.late", case=number, hop=hop)
+                return act
+            following = after_attempt(
+                standing_of(row), outcome.verdict, Level(self._host.level(self.app, row["command"])), act.real,
+                self._ledger.entropy.fraction(), outcome.after,
+            )  # fmt: skip
+            settle_delivery(
+                act, report, number, row, following, hop, settle_s=self._settle_s, cause=outcome.cause,
+                field=outcome.field, http=outcome.http, answer=outcome.message,
+                how="receipt" if following.state is DeliveryState.ACCEPTED else None,
+            )  # fmt: skip
+            if following.state is DeliveryState.ACCEPTED and outcome.receipt is not None:
+                received(act, self._ledger, self._host, whole, row, known, outcome.receipt)
+            elif (
+                following.state in {DeliveryState.HELD, DeliveryState.DEAD} and row["command"] != Command.OPEN
+            ):
+                act.say(report, "message.not_carried", "gateway", app=self.app)
+            return act
+
+        await self._ledger.decide(think)
+        log = _log.bind(delivery=sent["key"], connector=self.app, attempt=sent["attempt"])
+        log.info("delivery.outcome", outcome=str(outcome.verdict), cause=outcome.cause)
+        self._wake.ring(f"report:{claimed.code}")
+        if outcome.verdict is Verdict.ACCEPTED:
+            self._wake.ring("inbox")  # events that overtook this receipt can be matched now
+            self._wake.ring("delivery")  # the lane is free

@@ -1,0 +1,158 @@
+"""Resolving what is unsure: leases that ran out, answers that were lost, emergencies nobody has acknowledged.
+
+An unsure delivery is looked up in the app, after the app had time to settle, before anything is sent again.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from gateway.flows.delivery import queries
+from gateway.flows.delivery.evidence import hop_of, received, standing_of
+from gateway.kernel.coordination import Wake
+from gateway.kernel.host import Host, Outcome
+from gateway.kernel.ledger import Act, Claimed, Ledger
+from gateway.kernel.ledger.outcome import settle_delivery
+from gateway.kernel.ledger.queue import unsettled
+from gateway.model.delivery import (
+    DeliveryState,
+    Level,
+    Next,
+    Resolve,
+    Verdict,
+    after_lease,
+    after_look,
+    when_unsure,
+)
+from gateway.model.entry import Hop
+from gateway.model.principal import GATEWAY
+
+_IDLE: Final = 0.5
+_BATCH: Final = 50
+ACKNOWLEDGE_WITHIN: Final = timedelta(seconds=60)
+"""An emergency that no app has acknowledged by then alerts the 112 desk, and a person takes over."""
+_log = structlog.get_logger()
+
+
+class Reconciler:
+    """Looks after the deliveries of one app that nobody is sending."""
+
+    def __init__(self, app: str, ledger: Ledger, host: Host, wake: Wake) -> None:
+        self.app = app
+        self._ledger, self._host, self._wake = ledger, host, wake
+        self._settle_s = float(host.manifest(app).settle_s)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set."""
+        while not stop.is_set():
+            now, real = self._ledger.clock.now(), self._ledger.clock.real()
+            found = await self._ledger.read(unsettled, [self.app], now, real, _BATCH)
+            for claimed in found:
+                await self._resolve(claimed)
+            if not found:
+                await self._wake.wait({"reconcile"}, _IDLE)
+
+    async def _resolve(self, claimed: Claimed) -> None:
+        level = Level(self._host.level(self.app, claimed.row["command"]))
+        if claimed.expired_lease:
+            hop = Hop(direction="out", app=self.app, operation=claimed.row["command"], delivery=claimed.row["key"],
+                      attempt=claimed.row["attempt"], outcome="lease_expired")  # fmt: skip
+            await self._move(claimed, after_lease(level), hop, None, "lease")
+            return
+        match when_unsure(level):
+            case Resolve.RESEND:
+                # The app honours our key: the same command again is the look-up.
+                hop = Hop(direction="out", app=self.app, operation="resend", delivery=claimed.row["key"],
+                          attempt=claimed.row["attempt"])  # fmt: skip
+                await self._move(claimed, Next(state=DeliveryState.QUEUED), hop, None, "settled")
+                self._wake.ring("delivery")
+            case Resolve.LOOK:
+                if self._host.ready(self.app):
+                    await self._look(claimed, level)
+            case Resolve.HOLD:
+                hop = Hop(direction="out", app=self.app, operation="hold", delivery=claimed.row["key"],
+                          attempt=claimed.row["attempt"])  # fmt: skip
+                await self._move(claimed, Next(state=DeliveryState.HELD, alert=True), hop, None, "unsure")
+
+    async def _look(self, claimed: Claimed, level: Level) -> None:
+        outcome = await self._host.find(self.app, claimed.row["key"])
+        real, fraction = self._ledger.clock.real(), self._ledger.entropy.fraction()
+        following = after_look(
+            standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after
+        )
+        hop = hop_of(self.app, claimed.row, outcome, operation="find")
+        await self._move(claimed, following, hop, outcome, "find")
+        _log.info(
+            "delivery.looked", delivery=claimed.row["key"], connector=self.app, outcome=str(outcome.verdict)
+        )
+
+    async def _move(
+        self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str
+    ) -> None:
+        async def think() -> Act | None:
+            row, whole, known = await self._ledger.read(queries.standing, claimed.row["id"])
+            if row["state"] != claimed.row["state"] or row["attempt"] != claimed.row["attempt"]:
+                return None  # whoever spoke first has resolved it
+            act = self._ledger.act(GATEWAY, f"reconcile:{row['key']}")
+            report = whole.ref(self._ledger.vault)
+            settle_delivery(
+                act, report, claimed.case_number, row, following, hop, settle_s=self._settle_s, how=how,
+                cause=outcome.cause if outcome else row["cause"], field=outcome.field if outcome else row["field"],
+                http=outcome.http if outcome else row["http"], answer=outcome.message if outcome else None,
+            )  # fmt: skip
+            if outcome is not None and outcome.verdict is Verdict.ACCEPTED and outcome.receipt is not None:
+                received(act, self._ledger, self._host, whole, row, known, outcome.receipt)
+            return act
+
+        if await self._ledger.decide(think) and following.state is DeliveryState.ACCEPTED:
+            self._wake.ring("inbox")
+            self._wake.ring("delivery")
+        self._wake.ring(f"report:{claimed.code}")
+
+
+class Watch:
+    """Raises what must not wait silently: unacknowledged emergencies, held deliveries that nobody took care of."""
+
+    def __init__(self, ledger: Ledger, wake: Wake) -> None:
+        self._ledger, self._wake = ledger, wake
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set."""
+        while not stop.is_set():
+            await self.round()
+            await self._wake.wait({"watch"}, 5.0)
+
+    async def round(self) -> None:
+        """Look once."""
+        real = self._ledger.clock.real()
+        for row in await self._ledger.read(queries.unacknowledged, real, ACKNOWLEDGE_WITHIN, _BATCH):
+            await self._alert(row["id"])
+        for delivery_id in await self._ledger.read(queries.given_up, real, _BATCH):
+            await self._give_up(delivery_id)
+
+    async def _alert(self, delivery_id: UUID) -> None:
+        row, whole, _ = await self._ledger.read(queries.standing, delivery_id)
+        act = self._ledger.act(GATEWAY, "watch")
+        act.alarm("emergency_unacknowledged", row["key"], "call_and_take_over", row["app"], whole.id)
+        act.record(whole.code, "report.alerted", case=whole.case(row["case_id"])["number"],
+                   rule="emergency:60s", facts={"delivery": row["key"]})  # fmt: skip
+        act.say(whole.ref(self._ledger.vault), "desk.takes_over", "gateway", app=row["app"])
+        await self._ledger.commit(act)
+        _log.warning("emergency.unacknowledged", delivery=row["key"], connector=row["app"])
+
+    async def _give_up(self, delivery_id: UUID) -> None:
+        async def think() -> Act | None:
+            row, whole, _ = await self._ledger.read(queries.standing, delivery_id)
+            if row["state"] != DeliveryState.HELD:
+                return None
+            act = self._ledger.act(GATEWAY, "watch")
+            hop = Hop(direction="out", app=row["app"], operation="give_up", delivery=row["key"])
+            settle_delivery(act, whole.ref(self._ledger.vault), whole.case(row["case_id"])["number"], row,
+                            Next(state=DeliveryState.DEAD, alert=True), hop, how="watch", cause=row["cause"],
+                            field=row["field"], http=row["http"])  # fmt: skip
+            return act
+
+        await self._ledger.decide(think)

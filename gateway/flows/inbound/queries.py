@@ -1,0 +1,64 @@
+"""Reads of the inbound flow (the gateway's own work: no caller's scope applies)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, and_, or_, select
+
+from gateway.kernel.ledger import tables as t
+from gateway.model.delivery import DeliveryState
+
+Row = dict[str, Any]
+
+
+def known_ids(connection: Connection, app: str, ids: Sequence[str]) -> set[str]:
+    """Return those of the ids that the inbox of an app already holds."""
+    found = connection.execute(
+        select(t.inbox.c.event_id).where(t.inbox.c.app == app, t.inbox.c.event_id.in_(ids))
+    )
+    return set(found.scalars())
+
+
+def due(connection: Connection, app: str, real: datetime, limit: int) -> list[Row]:
+    """Return inbox rows of an app that wait to be applied or matched, oldest first."""
+    found = connection.execute(
+        select(t.inbox)
+        .where(t.inbox.c.app == app, t.inbox.c.state.in_(["new", "parked"]), t.inbox.c.due_at <= real)
+        .order_by(t.inbox.c.due_at, t.inbox.c.received_at, t.inbox.c.event_id)
+        .limit(limit)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def row(connection: Connection, app: str, event_id: str) -> Row:
+    """Return one inbox row as it stands."""
+    found = connection.execute(select(t.inbox).where(t.inbox.c.app == app, t.inbox.c.event_id == event_id))
+    return dict(found.mappings().one())
+
+
+def cursor(connection: Connection, app: str) -> Row | None:
+    """Return how far an app has been read; None before the first time."""
+    found = connection.execute(select(t.cursor).where(t.cursor.c.app == app)).mappings().first()
+    return None if found is None else dict(found)
+
+
+def unresolved(connection: Connection, app: str) -> bool:
+    """Tell whether any delivery to an app may have arrived without our knowing."""
+    after_unsure = and_(t.delivery.c.state == DeliveryState.HELD, t.delivery.c.absences > 0)
+    found = connection.execute(
+        select(t.delivery.c.id)
+        .where(
+            t.delivery.c.app == app,
+            or_(t.delivery.c.state.in_([DeliveryState.SENDING, DeliveryState.UNSURE]), after_unsure),
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+def sequence(connection: Connection, case_id: UUID) -> set[int]:
+    """Return the app's sequence numbers known for a case."""
+    found = connection.execute(select(t.event.c.seq).where(t.event.c.case_id == case_id, t.event.c.seq.is_not(None)))
+    return set(found.scalars())

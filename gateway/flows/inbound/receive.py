@@ -1,0 +1,48 @@
+"""The door for webhooks: proof first, then the inbox, then 202. Nothing is applied before it is kept."""
+
+from collections.abc import Mapping
+
+import structlog
+
+from gateway.flows.inbound.store import Store
+from gateway.kernel.host import Host, HookRefused
+from gateway.kernel.ledger import Ledger
+from gateway.model.delivery import Verdict
+from gateway.model.principal import app_actor
+from gateway.model.problem import Problem
+from gateway.sdk import Unreadable
+
+_log = structlog.get_logger()
+
+
+class Inbound:
+    """Takes webhooks in."""
+
+    def __init__(self, ledger: Ledger, host: Host, store: Store) -> None:
+        self._ledger, self._host, self._store = ledger, host, store
+
+    async def receive(self, app: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Verify a webhook and keep what it brings; return how much of it was new.
+
+        Raises the problems `not-found` (no such app, or it sends none) and `webhook-refused` (unsigned, wrong or
+        stale). A verified body that cannot be understood is kept in quarantine, not refused: the app would only
+        send it again.
+        """
+        if not self._host.has_webhook(app):
+            raise Problem("not-found")
+        try:
+            hook = self._host.verify(app, headers, body)
+        except HookRefused as refused:
+            await self._refused(app, refused.reason)
+            raise Problem("webhook-refused", reason=refused.reason) from None
+        outcome = self._host.receive(app, hook)
+        if outcome.verdict is Verdict.ACCEPTED and outcome.batch is not None:
+            return await self._store.keep(app, "webhook", outcome.batch.news)
+        bad = Unreadable(id=self._host.digest(body), reason=outcome.cause or "unreadable", raw=body)
+        return await self._store.keep(app, "webhook", [bad])
+
+    async def _refused(self, app: str, reason: str) -> None:
+        _log.warning("webhook.refused", connector=app, reason=reason)
+        act = self._ledger.act(app_actor(app), "webhook")
+        act.alarm("webhook_refused", f"{app}:{reason}", reason, app)
+        await self._ledger.commit(act)

@@ -1,0 +1,117 @@
+"""T5: news into the inbox, once each, together with the cursor they came with."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+import structlog
+
+from gateway.flows.inbound import queries
+from gateway.kernel.coordination import Wake
+from gateway.kernel.ledger import Act, Ledger, Taken
+from gateway.kernel.ledger import tables as t
+from gateway.model.principal import app_actor
+from gateway.sdk import Event, Look, News, Tally, Unreadable
+
+_log = structlog.get_logger()
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an inbox row holds, sealed under a key of its own."""
+
+    event: Event | None = None
+    look: Look | None = None
+    after: str | None = None
+    raw: bytes | None = None
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an app was read: the cursor row's version it was read at, and where it stands now."""
+
+    version: int | None
+    cursor: str | None
+    fault: str | None = None
+
+
+def row_name(news: News) -> str:
+    """Return the id under which the inbox knows a piece of news; the same news gets the same id."""
+    prefix = {Event: "", Look: "look:", Tally: "tally:", Unreadable: "bad:"}[type(news)]
+    name = prefix + news.id
+    return name if len(name) <= 200 and "\x00" not in name else f"{prefix}{sha256(news.id.encode()).hexdigest()}"
+
+
+class Store:
+    """Puts news into the inbox."""
+
+    def __init__(self, ledger: Ledger, wake: Wake) -> None:
+        self._ledger, self._wake = ledger, wake
+
+    async def keep(self, app: str, source: str, news: Sequence[News], moved: Moved | None = None) -> int:
+        """Keep what is new and move the cursor, in one transaction; return how many were new.
+
+        `source` is `webhook`, `poll` or `read`. News that is known is left out; a bad row is quarantined by its
+        id with an alert, and its neighbours go on. Two processes that bring the same news do not disturb each
+        other: the later one leaves out what the earlier one kept.
+        """
+        by_name = {row_name(item): item for item in news}
+        while True:
+            known = await self._ledger.read(queries.known_ids, app, list(by_name)) if by_name else set()
+            act = self._ledger.act(app_actor(app), source)
+            fresh = [(name, item) for name, item in by_name.items() if name not in known]
+            for name, item in fresh:
+                self._add(act, app, source, name, item)
+            if moved is not None:
+                self._move(act, app, moved)
+            if not act.inserts and not act.changes:
+                return 0
+            try:
+                await self._ledger.commit(act)
+            except Taken as clash:
+                if clash.table != "inbox":
+                    raise
+                continue
+            if fresh:
+                self._wake.ring("inbox")
+            return len(fresh)
+
+    def _add(self, act: Act, app: str, source: str, name: str, item: News) -> None:
+        match item:
+            case Event():
+                add_row(self._ledger, act, app, source, name, Kept(event=item))
+            case Look():
+                add_row(self._ledger, act, app, source, name, Kept(look=item))
+            case Tally():
+                # Counted, and remembered only so that the same call is not counted twice: no number, no content.
+                add_row(self._ledger, act, app, source, name, Kept(), state="applied")
+                act.count(app, item.kind, item.at)
+            case Unreadable():
+                add_row(self._ledger, act, app, source, name, Kept(raw=item.raw[:20_000]), state="quarantined",
+                        reason=item.reason[:200])  # fmt: skip
+                act.record(f"app:{app}", "inbound.quarantined", event=sha256(name.encode()).hexdigest()[:16],
+                           facts={"reason": "unreadable", "source": source})  # fmt: skip
+                act.alarm("unreadable_row", f"{app}:{name}"[:240], item.reason[:300], app)
+                _log.warning("inbound.quarantined", connector=app, reason="unreadable")
+
+    def _move(self, act: Act, app: str, moved: Moved) -> None:
+        answered = None if moved.fault else act.real
+        if moved.version is None:
+            act.insert(t.cursor, app=app, cursor=moved.cursor, version=1, polled_at=act.real, answered_at=answered,
+                       fault=moved.fault)  # fmt: skip
+            return
+        values = {"cursor": moved.cursor, "version": moved.version + 1, "polled_at": act.real, "fault": moved.fault}
+        if answered is not None:
+            values["answered_at"] = answered
+        act.change(t.cursor, {"app": app, "version": moved.version}, **values)
+
+
+def add_row(
+    ledger: Ledger, act: Act, app: str, source: str, name: str, kept: Kept, state: str = "new",
+    reason: str | None = None,
+) -> None:  # fmt: skip
+    """Add an inbox row to an act, sealed under a fresh key of its own."""
+    key = ledger.vault.new_key()
+    act.insert(
+        t.inbox, app=app, event_id=name, source=source, state=state, reason=reason, received_at=act.now,
+        due_at=act.real, parked_at=None, tries=0, report_id=None, kek=ledger.vault.current,
+        wrapped=ledger.vault.wrap(key, f"{app}:{name}"), sealed=key.seal("inbox", kept),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Taking reports in: check, plan, open in one act, answer. What was accepted is never lost."""

@@ -1,0 +1,75 @@
+"""The floors put together from settings: everything a process needs, opened in order and closed in reverse."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from gateway.flows.inbound.adopt import Adopter
+from gateway.flows.inbound.receive import Inbound
+from gateway.flows.inbound.store import Store
+from gateway.flows.intake.accept import Intake
+from gateway.kernel.coordination import Wake, open_wake
+from gateway.kernel.host import Host, Registry
+from gateway.kernel.ledger import Ledger, migrate
+from gateway.kernel.ledger.blobs import Blobs
+from gateway.kernel.policy import Policy
+from gateway.kernel.policy.opening import Opener
+from gateway.settings import Settings
+from gateway.sdk.clock import Clock, SystemClock
+from gateway.sdk.entropy import Entropy, SystemEntropy
+
+
+class House(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was opened."""
+
+    settings: Settings
+    clock: Clock
+    entropy: Entropy
+    ledger: Ledger
+    policy: Policy
+    host: Host
+    wake: Wake
+    blobs: Blobs
+    opener: Opener
+    intake: Intake
+    inbound: Inbound
+    store: Store
+    adopter: Adopter
+
+    @property
+    def worker_name(self) -> str:
+        """Name of this process in leases."""
+        return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings, clock: Clock | None = None, entropy: Entropy | None = None, *, migrated: bool = False
+) -> AsyncIterator[House]:
+    """Open the house; the database is brought to the newest version first unless `migrated` says it is."""
+    clock = clock or SystemClock(settings.clock_file)
+    entropy = entropy or SystemEntropy()
+    policy = Policy.load(settings.config)
+    if not migrated:
+        await migrate(settings.database_url)
+    ledger = await Ledger.open(settings.database_url, settings.data, clock, entropy)
+    try:
+        registry = Registry.discover(settings.connectors, settings.environ)
+        host = Host(registry, clock)
+        wake = open_wake(settings.redis_url)
+        opener = Opener(ledger, policy, host)
+        store = Store(ledger, wake)
+        try:
+            yield House(
+                settings=settings, clock=clock, entropy=entropy, ledger=ledger, policy=policy, host=host, wake=wake,
+                blobs=Blobs(settings.data), opener=opener, intake=Intake(ledger, policy, opener, wake), store=store,
+                inbound=Inbound(ledger, host, store), adopter=Adopter(ledger, host, opener, wake),
+            )  # fmt: skip
+        finally:
+            await wake.close()
+            await host.close()
+    finally:
+        await ledger.close()

@@ -1,0 +1,82 @@
+"""Settings, from the environment (a `.env` beside the working directory is read too). Nothing else configures a
+process; what a person at Diskominfo-SP changes lives in `config/`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from dotenv import dotenv_values
+
+DEVELOPMENT, PRODUCTION = "development", "production"
+
+
+class SettingsError(Exception):
+    """A setting is missing or contradicts another; the message names it and the way out."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process needs to know to start.
+
+    `database_url` is `sqlite:///file` or `postgresql://…`; `redis_url` None means in-process; `config` and
+    `connectors` are folders; `data` holds blobs, keys and log; `environ` is handed on to the connectors' own
+    settings (`GATEWAY_<APP>_…`).
+    """
+
+    database_url: str
+    redis_url: str | None
+    host: str
+    port: int
+    config: Path
+    data: Path
+    connectors: tuple[Path, ...]
+    env: str
+    oidc_issuer: str | None
+    oidc_audience: str
+    environ: Mapping[str, str]
+
+    @property
+    def production(self) -> bool:
+        """Tell whether development conveniences are refused."""
+        return self.env == PRODUCTION
+
+    @property
+    def sqlite(self) -> bool:
+        """Tell whether the embedded database is used (one process only)."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def clock_file(self) -> Path | None:
+        """Where the travelling clock keeps its offset; none in production."""
+        return None if self.production else self.data / "clock"
+
+
+def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")) -> Settings:
+    """Read settings from the environment, which wins over `.env`."""
+    kept = {name: value for name, value in dotenv_values(dotenv).items() if value is not None} if dotenv else {}
+    env = kept | dict(os.environ if environ is None else environ)
+    name = env.get("GATEWAY_ENV", DEVELOPMENT)
+    if name not in {DEVELOPMENT, PRODUCTION}:
+        raise SettingsError(f"GATEWAY_ENV is {name!r}; it may be {DEVELOPMENT!r} or {PRODUCTION!r}")
+    data = Path(env.get("GATEWAY_DATA") or "var")
+    try:
+        port = int(env.get("GATEWAY_PORT") or 8112)
+    except ValueError:
+        raise SettingsError(f"GATEWAY_PORT is {env['GATEWAY_PORT']!r}; it must be a number") from None
+    if name == PRODUCTION and not env.get("GATEWAY_OIDC_ISSUER"):
+        raise SettingsError(
+            "GATEWAY_ENV=production needs GATEWAY_OIDC_ISSUER: the embedded development issuer is refused there"
+        )
+    return Settings(
+        database_url=env.get("GATEWAY_DATABASE_URL") or f"sqlite:///{data / 'gateway.db'}",
+        redis_url=env.get("GATEWAY_REDIS_URL") or None,
+        host=env.get("GATEWAY_HOST") or "127.0.0.1",
+        port=port,
+        config=Path(env.get("GATEWAY_CONFIG") or "config"),
+        data=data,
+        connectors=tuple(Path(part) for part in (env.get("GATEWAY_CONNECTORS") or "connectors").split(os.pathsep)),
+        env=name,
+        oidc_issuer=env.get("GATEWAY_OIDC_ISSUER") or None,
+        oidc_audience=env.get("GATEWAY_OIDC_AUDIENCE") or "barru-gateway",
+        environ={key: value for key, value in env.items() if key.startswith("GATEWAY_")},
+    )
