@@ -1,0 +1,282 @@
+"""A connector's manifest: everything about an app that is data, read from `connector.toml` without its code.
+
+Decoding is strict: an unknown key, a wrong type or a value that contradicts another is a `ManifestError` that
+names the place inside the file. Readers ask the manifest; nobody reads the file a second time.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from gateway.model.delivery import Command, Level
+from gateway.model.status import GATEWAY_ONLY, Status
+
+FILE: Final = "connector.toml"
+SDK_VERSION: Final = 1
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{1,40}")
+SECRET_NAME: Final = re.compile(r"[A-Z][A-Z0-9_]*")
+VERDICT_KEY: Final = re.compile(r"(read|write) ([1-5][0-9]{2})")
+SHARES: Final = frozenset(
+    {
+        "reporter.name",
+        "reporter.phone",
+        "reporter.email",
+        "reporter.national_id",
+        "description",
+        "place.point",
+        "place.village",
+        "place.address",
+        "place.landmark",
+        "attributes",
+        "documents",
+        "linked",
+    }
+)
+"""The names `[shares]` may use, beside `attributes.NAME` for one answer of a service's form."""
+
+LevelName = Literal["L0", "L1", "L2", "L3"]
+ErrorName = Literal["retryable", "ambiguous", "rejected", "unauthorized", "contract_broken"]
+
+
+class ManifestError(Exception):
+    """`connector.toml` is missing, unreadable or wrong; the message holds file and path inside it."""
+
+
+class Mode(StrEnum):
+    """How far the gateway goes with an app: `shadow` reads and maps but writes nothing to it."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+    OFF = "off"
+
+
+class Scheme(StrEnum):
+    """How an app proves that a webhook is its own."""
+
+    HMAC = "hmac-timestamp-body"
+    STANDARD = "standard-webhooks"
+    BEARER = "bearer"
+    STATIC = "static-token"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Timeouts(_Section):
+    """Seconds: `connect` until a connection stands, `total` for one request from start to the last byte."""
+
+    connect: float = 3.0
+    total: float = 15.0
+
+
+class Limits(_Section):
+    """What the app bears: requests per second, requests at once, and the largest answer in bytes."""
+
+    rate_per_s: float = 5.0
+    concurrency: int = 4
+    max_response_bytes: int = 2_000_000
+
+
+class Webhook(_Section):
+    """How the app calls back.
+
+    `secret` names an entry of `[secrets]`. `hmac-timestamp-body` needs both headers; `static-token` carries its
+    token in `signature_header`; `window_s` is how many seconds a signed time may differ from the app's clock.
+    """
+
+    scheme: Scheme
+    secret: str
+    timestamp_header: str | None = None
+    signature_header: str | None = None
+    signature_prefix: str = ""
+    window_s: float = 300.0
+
+    @property
+    def hints_only(self) -> bool:
+        """Tell that the scheme does not prove the content: such a webhook may only say "go and look"."""
+        return self.scheme is Scheme.STATIC
+
+
+class Poll(_Section):
+    """How often the app is asked for news, in seconds."""
+
+    interval_s: float
+
+
+class OpeningEvents(_Section):
+    """Which kinds of event may open a report here when they carry no key of ours."""
+
+    kinds: tuple[str, ...] = ()
+
+
+class Categories(_Section):
+    """The category map: `out` from service to the app's word, `inward` (`[categories.in]`) back."""
+
+    out: dict[str, str] = {}
+    inward: dict[str, str] = msgspec.field(default_factory=dict, name="in")
+
+
+class Profile(_Section):
+    """What one profile of an app says differently; a map that is given replaces the manifest's own."""
+
+    statuses: dict[str, Status] | None = None
+    categories: Categories | None = None
+
+
+class Manifest(_Section):
+    """One app, as its `connector.toml` describes it.
+
+    `owner` is the agency code of whoever runs the app; `settle_s` how many seconds an unfinished request may
+    still take effect; `naive_timezone` the zone of its times without one; `echoes_key` tells that its rows and
+    events repeat our key; `levels` is what it can do per command (a missing command cannot be carried).
+    """
+
+    sdk: int
+    name: str
+    title: str
+    owner: str
+    mode: Mode = Mode.LIVE
+    settle_s: float
+    naive_timezone: str | None = None
+    echoes_key: bool = False
+    levels: dict[Command, LevelName] = {}
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    secrets: dict[str, str] = {}
+    webhook: Webhook | None = None
+    poll: Poll | None = None
+    statuses: dict[str, Status] = {}
+    opening: OpeningEvents = OpeningEvents()
+    categories: Categories = Categories()
+    shares: dict[str, str] = {}
+    verdicts: dict[str, ErrorName] = {}
+    profiles: dict[str, Profile] = {}
+
+    def level(self, command: Command) -> Level | None:
+        """Return what the app can do about a repeated `command`; None if it cannot carry the command."""
+        name = self.levels.get(command)
+        return None if name is None else Level[name]
+
+    def statuses_of(self, profile: str | None = None) -> dict[str, Status]:
+        """Return the status map that holds in `profile` (None, or one without its own: the manifest's)."""
+        own = self.profiles[profile].statuses if profile in self.profiles else None
+        return self.statuses if own is None else own
+
+    def categories_of(self, profile: str | None = None) -> Categories:
+        """Return the category map that holds in `profile` (None, or one without its own: the manifest's)."""
+        own = self.profiles[profile].categories if profile in self.profiles else None
+        return self.categories if own is None else own
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The zone of the app's times without one; None where all its times carry theirs."""
+        return None if self.naive_timezone is None else ZoneInfo(self.naive_timezone)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check `folder/connector.toml`. Raises ManifestError."""
+    file = folder / FILE
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{file}: cannot be read ({type(error).__name__})") from error
+    manifest = decode_manifest(text, str(file))
+    if manifest.name != folder.name:
+        raise ManifestError(f"{file}: $.name is {manifest.name!r}, but its folder is {folder.name!r}")
+    return manifest
+
+
+def decode_manifest(text: str, origin: str = FILE) -> Manifest:
+    """Decode and check the text of a manifest; `origin` names it in messages. Raises ManifestError."""
+    try:
+        manifest = msgspec.convert(tomllib.loads(text), type=Manifest, strict=True)
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"{origin}: not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ManifestError(f"{origin}: {error}") from error
+    if faults := list(_faults(manifest)):
+        raise ManifestError(f"{origin}: " + "; ".join(faults))
+    return manifest
+
+
+def _faults(manifest: Manifest) -> Iterator[str]:
+    """Yield every contradiction inside a manifest of the right shape, each with its path."""
+    if manifest.sdk != SDK_VERSION:
+        yield f"$.sdk is {manifest.sdk}, this gateway speaks {SDK_VERSION}"
+    if not NAME.fullmatch(manifest.name):
+        yield f"$.name {manifest.name!r} must be lower-case letters, digits and underscores"
+    for field in ("title", "owner"):
+        if not getattr(manifest, field).strip():
+            yield f"$.{field} is empty"
+    yield from _numbers(manifest)
+    if manifest.naive_timezone is not None:
+        try:
+            ZoneInfo(manifest.naive_timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield f"$.naive_timezone {manifest.naive_timezone!r} is no time zone"
+    for name in manifest.secrets:
+        if not SECRET_NAME.fullmatch(name):
+            yield f"$.secrets.{name} must be capital letters, digits and underscores"
+    for name, basis in manifest.shares.items():
+        if name not in SHARES and not (name.startswith("attributes.") and name != "attributes."):
+            yield f"$.shares.{name!r} is no field that can be shared"
+        if not basis.strip():
+            yield f"$.shares.{name!r} names no legal basis"
+    yield from _words(manifest)
+    if manifest.webhook is not None:
+        yield from _webhook(manifest.webhook, manifest.secrets)
+
+
+def _numbers(manifest: Manifest) -> Iterator[str]:
+    positive = {
+        "timeouts.connect": manifest.timeouts.connect,
+        "timeouts.total": manifest.timeouts.total,
+        "limits.rate_per_s": manifest.limits.rate_per_s,
+        "limits.concurrency": manifest.limits.concurrency,
+        "limits.max_response_bytes": manifest.limits.max_response_bytes,
+    }
+    if manifest.webhook is not None:
+        positive["webhook.window_s"] = manifest.webhook.window_s
+    if manifest.poll is not None:
+        positive["poll.interval_s"] = manifest.poll.interval_s
+    for path, number in positive.items():
+        if not 0 < number < float("inf"):
+            yield f"$.{path} must be more than zero"
+    if not 0 <= manifest.settle_s < float("inf"):
+        yield "$.settle_s may not be negative"
+
+
+def _words(manifest: Manifest) -> Iterator[str]:
+    maps = {"$.statuses": manifest.statuses}
+    for name, profile in manifest.profiles.items():
+        if profile.statuses is not None:
+            maps[f"$.profiles.{name}.statuses"] = profile.statuses
+    for path, words in maps.items():
+        for word, status in words.items():
+            if status in GATEWAY_ONLY:
+                yield f"{path}.{word!r}: only the gateway says {status.value!r}; an app's done is 'resolved'"
+    for key, error in manifest.verdicts.items():
+        found = VERDICT_KEY.fullmatch(key)
+        if found is None:
+            yield f"$.verdicts.{key!r} must be like 'write 409'"
+        elif found[1] == "read" and error == "ambiguous":
+            yield f"$.verdicts.{key!r}: a read changes nothing, so it cannot be ambiguous"
+
+
+def _webhook(webhook: Webhook, secrets: dict[str, str]) -> Iterator[str]:
+    if webhook.secret not in secrets:
+        yield f"$.webhook.secret {webhook.secret!r} is not in [secrets]"
+    needed = {
+        Scheme.HMAC: ("timestamp_header", "signature_header"),
+        Scheme.STATIC: ("signature_header",),
+    }.get(webhook.scheme, ())
+    for field in needed:
+        if not getattr(webhook, field):
+            yield f"$.webhook.{field} is needed by {webhook.scheme.value!r}"
