@@ -1,7 +1,7 @@
 """All that an app team imports: what connectors and gateway exchange, the errors, and the way out to the app.
 
-`connector.py` holds one class, `Connector(app: App)`; what it can do is which of the abilities' methods it has.
-The HTTP client is loaded when it is first used, so that reading a manifest costs nothing.
+`connector.py` holds one class, `Connector(app: App)`; what it can do is which of the abilities' methods it
+has. The HTTP client is loaded when it is first used, so that reading a manifest costs nothing.
 """
 
 from typing import TYPE_CHECKING

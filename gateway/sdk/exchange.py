@@ -18,10 +18,10 @@ _BOM = b"\xef\xbb\xbf"
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One request and what came of it, without content.
 
-    `path` is the path as the connector wrote it, its `{names}` unfilled, without the query; `status` None means
-    that no complete answer came; digests are SHA-256 in hex of the bodies (a ledger commits to them, it does not
-    store them); times are the gateway's clock; `sent` tells whether a byte of the request may have left;
-    `cause` says in our words why there is no answer.
+    `path` is the path as the connector wrote it, its `{names}` unfilled, without the query; `status` None
+    means that no complete answer came; digests are SHA-256 in hex of the bodies (a ledger commits to them, it
+    does not store them); times are the gateway's clock; `sent` tells whether a byte of the request may have
+    left; `cause` says in our words why there is no answer.
     """
 
     method: str

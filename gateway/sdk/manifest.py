@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -69,14 +69,14 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class Timeouts(_Section):
+class Timeouts(_Section, kw_only=True):
     """Seconds: `connect` until a connection stands, `total` for one request from start to the last byte."""
 
     connect: float = 3.0
     total: float = 15.0
 
 
-class Limits(_Section):
+class Limits(_Section, kw_only=True):
     """What the app bears: requests per second, requests at once, and the largest answer in bytes."""
 
     rate_per_s: float = 5.0
@@ -84,11 +84,12 @@ class Limits(_Section):
     max_response_bytes: int = 2_000_000
 
 
-class Webhook(_Section):
+class Webhook(_Section, kw_only=True):
     """How the app calls back.
 
-    `secret` names an entry of `[secrets]`. `hmac-timestamp-body` needs both headers; `static-token` carries its
-    token in `signature_header`; `window_s` is how many seconds a signed time may differ from the app's clock.
+    `secret` names an entry of `[secrets]`. `hmac-timestamp-body` needs both headers; `static-token` carries
+    its token in `signature_header`; `window_s` is by how many seconds a signed time may differ from the app's
+    clock.
     """
 
     scheme: Scheme
@@ -104,38 +105,38 @@ class Webhook(_Section):
         return self.scheme is Scheme.STATIC
 
 
-class Poll(_Section):
+class Poll(_Section, kw_only=True):
     """How often the app is asked for news, in seconds."""
 
     interval_s: float
 
 
-class OpeningEvents(_Section):
+class OpeningEvents(_Section, kw_only=True):
     """Which kinds of event may open a report here when they carry no key of ours."""
 
     kinds: tuple[str, ...] = ()
 
 
-class Categories(_Section):
+class Categories(_Section, kw_only=True):
     """The category map: `out` from service to the app's word, `inward` (`[categories.in]`) back."""
 
     out: dict[str, str] = {}
     inward: dict[str, str] = msgspec.field(default_factory=dict, name="in")
 
 
-class Profile(_Section):
+class Profile(_Section, kw_only=True):
     """What one profile of an app says differently; a map that is given replaces the manifest's own."""
 
     statuses: dict[str, Status] | None = None
     categories: Categories | None = None
 
 
-class Manifest(_Section):
+class Manifest(_Section, kw_only=True):
     """One app, as its `connector.toml` describes it.
 
     `owner` is the agency code of whoever runs the app; `settle_s` how many seconds an unfinished request may
-    still take effect; `naive_timezone` the zone of its times without one; `echoes_key` tells that its rows and
-    events repeat our key; `levels` is what it can do per command (a missing command cannot be carried).
+    still take effect; `naive_timezone` the zone of its times without one; `echoes_key` tells that its rows
+    and events repeat our key; `levels` is what it can do per command (a missing one cannot be carried).
     """
 
     sdk: int
@@ -196,14 +197,53 @@ def read_manifest(folder: Path) -> Manifest:
 def decode_manifest(text: str, origin: str = FILE) -> Manifest:
     """Decode and check the text of a manifest; `origin` names it in messages. Raises ManifestError."""
     try:
-        manifest = msgspec.convert(tomllib.loads(text), type=Manifest, strict=True)
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ManifestError(f"{origin}: not TOML: {error}") from error
+    try:
+        manifest = msgspec.convert(data, type=Manifest, strict=True)
     except msgspec.ValidationError as error:
-        raise ManifestError(f"{origin}: {error}") from error
+        raise ManifestError(f"{origin}: {_named(data, str(error))}") from error
     if faults := list(_faults(manifest)):
         raise ManifestError(f"{origin}: " + "; ".join(faults))
     return manifest
+
+
+def _named(data: dict[str, Any], message: str) -> str:
+    """Put keys into a message that says `[...]` for them: the one that fails when it stands there alone."""
+    what, found, place = message.rpartition(" - at ")
+    if "[...]" not in place:
+        return message
+    resolved: list[str] = []
+    shown = "$"
+    for part in place.strip("`").removeprefix("$.").replace("[...]", ".[...]").split("."):
+        if part != "[...]":
+            resolved.append(part)
+            shown += f".{part}"
+            continue
+        for key in _at(data, resolved):
+            alone = _with(data, resolved, {key: _at(data, resolved)[key]})
+            try:
+                msgspec.convert(alone, type=Manifest, strict=True)
+            except msgspec.ValidationError:
+                data = alone
+                resolved.append(key)
+                shown += f".{key!r}"
+                break
+    return f"{what}{found}`{shown}`"
+
+
+def _at(data: dict[str, Any], path: list[str]) -> dict[str, Any]:
+    """Return the section at `path`."""
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _with(data: dict[str, Any], path: list[str], section: dict[str, Any]) -> dict[str, Any]:
+    """Return `data` with another section at `path`."""
+    first, *rest = path
+    return data | {first: _with(data[first], rest, section) if rest else section}
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:
@@ -224,11 +264,7 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     for name in manifest.secrets:
         if not SECRET_NAME.fullmatch(name):
             yield f"$.secrets.{name} must be capital letters, digits and underscores"
-    for name, basis in manifest.shares.items():
-        if name not in SHARES and not (name.startswith("attributes.") and name != "attributes."):
-            yield f"$.shares.{name!r} is no field that can be shared"
-        if not basis.strip():
-            yield f"$.shares.{name!r} names no legal basis"
+    yield from _shares(manifest.shares)
     yield from _words(manifest)
     if manifest.webhook is not None:
         yield from _webhook(manifest.webhook, manifest.secrets)
@@ -251,6 +287,14 @@ def _numbers(manifest: Manifest) -> Iterator[str]:
             yield f"$.{path} must be more than zero"
     if not 0 <= manifest.settle_s < float("inf"):
         yield "$.settle_s may not be negative"
+
+
+def _shares(shares: dict[str, str]) -> Iterator[str]:
+    for name, basis in shares.items():
+        if name not in SHARES and not (name.startswith("attributes.") and name != "attributes."):
+            yield f"$.shares.{name!r} is no field that can be shared"
+        if not basis.strip():
+            yield f"$.shares.{name!r} names no legal basis"
 
 
 def _words(manifest: Manifest) -> Iterator[str]:

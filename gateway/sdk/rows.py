@@ -36,9 +36,9 @@ def rows(
 ) -> list[News]:
     """Translate rows one by one; a row that cannot be read becomes `Unreadable`, its neighbours go on.
 
-    `decode` gives a row's news: one, several, or None for a row that means nothing here. `identify` names a row
-    that could not be read; where that fails too, its digest does. Errors that are not about a row's content
-    (the app is unreachable) are not caught.
+    `decode` gives a row's news: one, several, or None for a row that means nothing here. `identify` names a
+    row that could not be read; where that fails too, its digest does. Errors that are not about a row's
+    content (the app is unreachable) are not caught.
     """
     news: list[News] = []
     for row in items:
@@ -88,4 +88,3 @@ def mark(text: str) -> str | None:
     """Return our delivery key from the last valid `[BRU-…-N]` in a text, None if there is none."""
     found = [key for key in MARK.findall(text) if parse_key(key) is not None]
     return found[-1] if found else None
-

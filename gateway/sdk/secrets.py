@@ -1,7 +1,7 @@
-"""An app's secrets, by the names its manifest declares; values never leave this module but to sign and to redact.
+"""An app's secrets, by the names its manifest declares; values leave this module only to sign with.
 
-A value comes from `GATEWAY_<APP>_<NAME>`, or from the file that `GATEWAY_<APP>_<NAME>_FILE` names; such a file is
-read again when it changes, so that a secret can be rotated while the gateway runs.
+A value comes from `GATEWAY_<APP>_<NAME>`, or from the file that `GATEWAY_<APP>_<NAME>_FILE` names; such a
+file is read again when it changes, so that a secret can be rotated while the gateway runs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ class Secrets:
         raise SecretMissing(f"set {variable} or {variable}_FILE")
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a secret that holds several, one a line: while one is being rotated both count."""
+        """Return every value of a secret that holds several, one a line: during a rotation both count."""
         return tuple(line.strip() for line in self[name].splitlines() if line.strip())
 
     def missing(self) -> tuple[str, ...]:
@@ -82,7 +82,9 @@ class Secrets:
         except (OSError, UnicodeDecodeError) as error:
             if kept is not None:
                 return kept[1]  # a file being replaced is gone for a moment
-            raise SecretMissing(f"{self._prefix}{name}_FILE cannot be read ({type(error).__name__})") from error
+            raise SecretMissing(
+                f"{self._prefix}{name}_FILE cannot be read ({type(error).__name__})"
+            ) from error
         if not value:
             if kept is not None:
                 return kept[1]
