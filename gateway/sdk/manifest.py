@@ -216,8 +216,8 @@ def _named(data: dict[str, Any], message: str) -> str:
         return message
     resolved: list[str] = []
     shown = "$"
-    for part in place.strip("`").removeprefix("$.").replace("[...]", ".[...]").split("."):
-        if part != "[...]":
+    for part in place.strip("`").removeprefix("$.").replace("[...]", ".*").split("."):
+        if part != "*":
             resolved.append(part)
             shown += f".{part}"
             continue
