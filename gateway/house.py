@@ -17,9 +17,9 @@ from gateway.kernel.ledger import Ledger, migrate
 from gateway.kernel.ledger.blobs import Blobs
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.opening import Opener
-from gateway.settings import Settings
 from gateway.sdk.clock import Clock, SystemClock
 from gateway.sdk.entropy import Entropy, SystemEntropy
+from gateway.settings import Settings
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,10 +64,20 @@ async def open_house(
         store = Store(ledger, wake)
         try:
             yield House(
-                settings=settings, clock=clock, entropy=entropy, ledger=ledger, policy=policy, host=host, wake=wake,
-                blobs=Blobs(settings.data), opener=opener, intake=Intake(ledger, policy, opener, wake), store=store,
-                inbound=Inbound(ledger, host, store), adopter=Adopter(ledger, host, opener, wake),
-            )  # fmt: skip
+                settings=settings,
+                clock=clock,
+                entropy=entropy,
+                ledger=ledger,
+                policy=policy,
+                host=host,
+                wake=wake,
+                blobs=Blobs(settings.data),
+                opener=opener,
+                intake=Intake(ledger, policy, opener, wake),
+                store=store,
+                inbound=Inbound(ledger, host, store),
+                adopter=Adopter(ledger, host, opener, wake),
+            )
         finally:
             await wake.close()
             await host.close()

@@ -41,15 +41,10 @@ def in_order(events: Iterable[CaseEvent]) -> list[CaseEvent]:
     An app's sequence rules over its times: an event counts as no earlier than the latest of those numbered
     before it. Ties are broken by sequence, by progress and by id.
     """
-    once = {
-        event.id: event
-        for event in sorted(events, key=lambda e: (e.at, e.seq or 0, e.status or "", e.word or ""))
-    }
+    once = {event.id: event for event in sorted(events, key=lambda e: (e.at, e.seq or 0, e.status or "", e.word or ""))}
     effective: dict[str, datetime] = {}
     latest: datetime | None = None
-    for event in sorted(
-        (e for e in once.values() if e.seq is not None), key=lambda e: (e.seq or 0, e.at, e.id)
-    ):
+    for event in sorted((e for e in once.values() if e.seq is not None), key=lambda e: (e.seq or 0, e.at, e.id)):
         latest = event.at if latest is None else max(latest, event.at)
         effective[event.id] = latest
 

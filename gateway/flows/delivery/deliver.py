@@ -7,7 +7,7 @@ worker that slept through its lease changes nothing.
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
@@ -19,13 +19,9 @@ from gateway.kernel.host import Host, Outcome
 from gateway.kernel.ledger import Act, Claimed, Erased, Ledger
 from gateway.kernel.ledger.blobs import Blobs
 from gateway.kernel.ledger.outcome import settle_delivery
-from gateway.kernel.ledger.progress import Happening, progress
-from gateway.kernel.ledger.reading import case_ref
-from gateway.model.case import CaseEvent
-from gateway.model.delivery import Command, DeliveryState, Level, Next, Standing, Verdict, after_attempt
-from gateway.model.entry import Hop
-from gateway.model.principal import GATEWAY, app_actor
-from gateway.sdk import Amendment, Document, Receipt, Submission
+from gateway.model.delivery import Command, DeliveryState, Level, Verdict, after_attempt
+from gateway.model.principal import GATEWAY
+from gateway.sdk import Amendment, Document, Submission
 
 _IDLE: Final = 0.5
 _log = structlog.get_logger()
@@ -113,24 +109,37 @@ class Deliverer:
             act = self._ledger.act(GATEWAY, f"delivery:{sent['key']}#{sent['attempt']}")
             report, number = whole.ref(self._ledger.vault), claimed.case_number
             hop = hop_of(self.app, sent, outcome)
-            if row["state"] != DeliveryState.SENDING or row["attempt"] != sent["attempt"]:
+            state, same = DeliveryState(row["state"]), row["attempt"] == sent["attempt"]
+            late_receipt = state is DeliveryState.UNSURE and outcome.verdict is Verdict.ACCEPTED
+            if not same or not (state is DeliveryState.SENDING or late_receipt):
                 # Somebody else has spoken first, or this worker slept through its lease: evidence, nothing more.
                 act.record(whole.code, "delivery.late", case=number, hop=hop)
                 return act
             following = after_attempt(
-                standing_of(row), outcome.verdict, Level(self._host.level(self.app, row["command"])), act.real,
-                self._ledger.entropy.fraction(), outcome.after,
-            )  # fmt: skip
+                standing_of(row),
+                outcome.verdict,
+                Level(self._host.level(self.app, row["command"])),
+                act.real,
+                self._ledger.entropy.fraction(),
+                outcome.after,
+            )
             settle_delivery(
-                act, report, number, row, following, hop, settle_s=self._settle_s, cause=outcome.cause,
-                field=outcome.field, http=outcome.http, answer=outcome.message,
+                act,
+                report,
+                number,
+                row,
+                following,
+                hop,
+                settle_s=self._settle_s,
+                cause=outcome.cause,
+                field=outcome.field,
+                http=outcome.http,
+                answer=outcome.message,
                 how="receipt" if following.state is DeliveryState.ACCEPTED else None,
-            )  # fmt: skip
+            )
             if following.state is DeliveryState.ACCEPTED and outcome.receipt is not None:
                 received(act, self._ledger, self._host, whole, row, known, outcome.receipt)
-            elif (
-                following.state in {DeliveryState.HELD, DeliveryState.DEAD} and row["command"] != Command.OPEN
-            ):
+            elif following.state in {DeliveryState.HELD, DeliveryState.DEAD} and row["command"] != Command.OPEN:
                 act.say(report, "message.not_carried", "gateway", app=self.app)
             return act
 

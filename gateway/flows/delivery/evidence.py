@@ -16,19 +16,30 @@ from gateway.sdk import Receipt
 
 def standing_of(row: dict[str, Any]) -> Standing:
     """Return the part of a delivery's row that decides."""
-    return Standing(state=DeliveryState(row["state"]), attempt=row["attempt"], absences=row["absences"],
-                    made_at=row["made_at"], replayed_at=row["replayed_at"])  # fmt: skip
+    return Standing(
+        state=DeliveryState(row["state"]),
+        attempt=row["attempt"],
+        absences=row["absences"],
+        made_at=row["made_at"],
+        replayed_at=row["replayed_at"],
+    )
 
 
 def hop_of(app: str, row: dict[str, Any], outcome: Outcome, operation: str | None = None) -> Hop:
     """Return the hop of an exchange with an app, for the entry."""
     last = outcome.exchanges[-1] if outcome.exchanges else None
     return Hop(
-        direction="out", app=app, operation=operation or row["command"], delivery=row["key"], attempt=row["attempt"],
-        outcome=str(outcome.verdict), http=last.status if last else None,
+        direction="out",
+        app=app,
+        operation=operation or row["command"],
+        delivery=row["key"],
+        attempt=row["attempt"],
+        outcome=str(outcome.verdict),
+        http=last.status if last else None,
         latency_ms=sum(exchange.latency_ms for exchange in outcome.exchanges) if last else None,
-        request=last.request_digest if last else None, response=last.response_digest if last else None,
-    )  # fmt: skip
+        request=last.request_digest if last else None,
+        response=last.response_digest if last else None,
+    )
 
 
 def received(
@@ -50,8 +61,12 @@ def received(
     status = host.status_of(case.app, case_row["profile"], receipt.word) if receipt.word else None
     event = CaseEvent(id=f"receipt:{row['key']}", at=receipt.at or act.now, status=status, word=receipt.word)
     happening = Happening(
-        event=event, kind="receipt", by=case.app, silent=True, actor=app_actor(case.app),
+        event=event,
+        kind="receipt",
+        by=case.app,
+        silent=True,
+        actor=app_actor(case.app),
         facts={reference.kind: reference.value for reference in receipt.references},
-    )  # fmt: skip
+    )
     if progress(act, ledger.vault, whole, case.id, [happening], known) is not None:
         act.say(report, "delivery.forwarded", case.app, case=case, app=host.manifest(case.app).title)

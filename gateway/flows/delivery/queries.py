@@ -57,7 +57,7 @@ def unacknowledged(connection: Connection, real: datetime, after: timedelta, lim
                 DeliveryState.HELD,
                 DeliveryState.DEAD,
             ]
-        ),  # fmt: skip
+        ),
         t.delivery.c.made_at <= real - after,
     )
     found = connection.execute(

@@ -58,40 +58,50 @@ class Reconciler:
     async def _resolve(self, claimed: Claimed) -> None:
         level = Level(self._host.level(self.app, claimed.row["command"]))
         if claimed.expired_lease:
-            hop = Hop(direction="out", app=self.app, operation=claimed.row["command"], delivery=claimed.row["key"],
-                      attempt=claimed.row["attempt"], outcome="lease_expired")  # fmt: skip
+            hop = Hop(
+                direction="out",
+                app=self.app,
+                operation=claimed.row["command"],
+                delivery=claimed.row["key"],
+                attempt=claimed.row["attempt"],
+                outcome="lease_expired",
+            )
             await self._move(claimed, after_lease(level), hop, None, "lease")
             return
         match when_unsure(level):
             case Resolve.RESEND:
                 # The app honours our key: the same command again is the look-up.
-                hop = Hop(direction="out", app=self.app, operation="resend", delivery=claimed.row["key"],
-                          attempt=claimed.row["attempt"])  # fmt: skip
+                hop = Hop(
+                    direction="out",
+                    app=self.app,
+                    operation="resend",
+                    delivery=claimed.row["key"],
+                    attempt=claimed.row["attempt"],
+                )
                 await self._move(claimed, Next(state=DeliveryState.QUEUED), hop, None, "settled")
                 self._wake.ring("delivery")
             case Resolve.LOOK:
                 if self._host.ready(self.app):
                     await self._look(claimed, level)
             case Resolve.HOLD:
-                hop = Hop(direction="out", app=self.app, operation="hold", delivery=claimed.row["key"],
-                          attempt=claimed.row["attempt"])  # fmt: skip
+                hop = Hop(
+                    direction="out",
+                    app=self.app,
+                    operation="hold",
+                    delivery=claimed.row["key"],
+                    attempt=claimed.row["attempt"],
+                )
                 await self._move(claimed, Next(state=DeliveryState.HELD, alert=True), hop, None, "unsure")
 
     async def _look(self, claimed: Claimed, level: Level) -> None:
         outcome = await self._host.find(self.app, claimed.row["key"])
         real, fraction = self._ledger.clock.real(), self._ledger.entropy.fraction()
-        following = after_look(
-            standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after
-        )
+        following = after_look(standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after)
         hop = hop_of(self.app, claimed.row, outcome, operation="find")
         await self._move(claimed, following, hop, outcome, "find")
-        _log.info(
-            "delivery.looked", delivery=claimed.row["key"], connector=self.app, outcome=str(outcome.verdict)
-        )
+        _log.info("delivery.looked", delivery=claimed.row["key"], connector=self.app, outcome=str(outcome.verdict))
 
-    async def _move(
-        self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str
-    ) -> None:
+    async def _move(self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str) -> None:
         async def think() -> Act | None:
             row, whole, known = await self._ledger.read(queries.standing, claimed.row["id"])
             if row["state"] != claimed.row["state"] or row["attempt"] != claimed.row["attempt"]:
@@ -99,10 +109,19 @@ class Reconciler:
             act = self._ledger.act(GATEWAY, f"reconcile:{row['key']}")
             report = whole.ref(self._ledger.vault)
             settle_delivery(
-                act, report, claimed.case_number, row, following, hop, settle_s=self._settle_s, how=how,
-                cause=outcome.cause if outcome else row["cause"], field=outcome.field if outcome else row["field"],
-                http=outcome.http if outcome else row["http"], answer=outcome.message if outcome else None,
-            )  # fmt: skip
+                act,
+                report,
+                claimed.case_number,
+                row,
+                following,
+                hop,
+                settle_s=self._settle_s,
+                how=how,
+                cause=outcome.cause if outcome else row["cause"],
+                field=outcome.field if outcome else row["field"],
+                http=outcome.http if outcome else row["http"],
+                answer=outcome.message if outcome else None,
+            )
             if outcome is not None and outcome.verdict is Verdict.ACCEPTED and outcome.receipt is not None:
                 received(act, self._ledger, self._host, whole, row, known, outcome.receipt)
             return act
@@ -137,8 +156,13 @@ class Watch:
         row, whole, _ = await self._ledger.read(queries.standing, delivery_id)
         act = self._ledger.act(GATEWAY, "watch")
         act.alarm("emergency_unacknowledged", row["key"], "call_and_take_over", row["app"], whole.id)
-        act.record(whole.code, "report.alerted", case=whole.case(row["case_id"])["number"],
-                   rule="emergency:60s", facts={"delivery": row["key"]})  # fmt: skip
+        act.record(
+            whole.code,
+            "report.alerted",
+            case=whole.case(row["case_id"])["number"],
+            rule="emergency:60s",
+            facts={"delivery": row["key"]},
+        )
         act.say(whole.ref(self._ledger.vault), "desk.takes_over", "gateway", app=row["app"])
         await self._ledger.commit(act)
         _log.warning("emergency.unacknowledged", delivery=row["key"], connector=row["app"])
@@ -150,9 +174,18 @@ class Watch:
                 return None
             act = self._ledger.act(GATEWAY, "watch")
             hop = Hop(direction="out", app=row["app"], operation="give_up", delivery=row["key"])
-            settle_delivery(act, whole.ref(self._ledger.vault), whole.case(row["case_id"])["number"], row,
-                            Next(state=DeliveryState.DEAD, alert=True), hop, how="watch", cause=row["cause"],
-                            field=row["field"], http=row["http"])  # fmt: skip
+            settle_delivery(
+                act,
+                whole.ref(self._ledger.vault),
+                whole.case(row["case_id"])["number"],
+                row,
+                Next(state=DeliveryState.DEAD, alert=True),
+                hop,
+                how="watch",
+                cause=row["cause"],
+                field=row["field"],
+                http=row["http"],
+            )
             return act
 
         await self._ledger.decide(think)

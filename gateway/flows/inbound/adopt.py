@@ -56,15 +56,15 @@ def draft_of(app: str, service: str, opening: Opening) -> Draft:
         content=Content(
             description=opening.text or "-",
             place=Place(
-                latitude=opening.latitude, longitude=opening.longitude, village=opening.site_village,
+                latitude=opening.latitude,
+                longitude=opening.longitude,
+                village=opening.site_village,
                 address=opening.address,
             ),
             attributes=dict(opening.attributes),
-            reporter=Reporter(
-                name=person.name, phone=person.phone, email=person.email, national_id=person.national_id
-            ),
+            reporter=Reporter(name=person.name, phone=person.phone, email=person.email, national_id=person.national_id),
         ),
         identity=Identity.CONFIDENTIAL if person.hidden else Identity.OPEN,
         occurred_at=opening.occurred_at,
         channel=app,
-    )  # fmt: skip
+    )

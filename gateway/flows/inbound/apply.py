@@ -132,10 +132,13 @@ class Applier:
         act.refer(report, ref, [(r.kind, r.value) for r in event.references if (r.kind, r.value) not in have])
         status = self._host.status_of(self.app, case["profile"], event.word) if event.word else None
         happening = Happening(
-            event=CaseEvent(id=event.id, at=event.at, seq=event.seq, status=status, word=event.word), kind="event",
-            by=self.app, text=event.text, facts=event.facts,
+            event=CaseEvent(id=event.id, at=event.at, seq=event.seq, status=status, word=event.word),
+            kind="event",
+            by=self.app,
+            text=event.text,
+            facts=event.facts,
             hop=Hop(direction="in", app=self.app, operation=row["source"], outcome=event.kind),
-        )  # fmt: skip
+        )
         progress(act, self._ledger.vault, whole, ref.id, [happening], events[ref.id])
         await self._mend_gap(act, event, ref.id)
         self._done(act, opened, row, whole)
@@ -151,15 +154,22 @@ class Applier:
                 continue
             if DeliveryState.ACCEPTED not in TRANSITIONS[state] or not delivery["attempt"]:
                 continue
-            hop = Hop(direction="in", app=self.app, operation=delivery["command"], delivery=delivery["key"],
-                      attempt=delivery["attempt"], outcome="accepted")  # fmt: skip
+            hop = Hop(
+                direction="in",
+                app=self.app,
+                operation=delivery["command"],
+                delivery=delivery["key"],
+                attempt=delivery["attempt"],
+                outcome="accepted",
+            )
             number = whole.case(delivery["case_id"])["number"]
             report = whole.ref(self._ledger.vault)
             settle_delivery(act, report, number, delivery, accepted(), hop, how="event")
             if delivery["command"] == Command.OPEN:
                 title = self._host.manifest(self.app).title
-                act.say(report, "delivery.forwarded", self.app, case=case_ref(whole.case(delivery["case_id"])),
-                        app=title)  # fmt: skip
+                act.say(
+                    report, "delivery.forwarded", self.app, case=case_ref(whole.case(delivery["case_id"])), app=title
+                )
 
     async def _mend_gap(self, act: Act, event: Event, case_id: UUID) -> None:
         """Ask for what is missing when the app's sequence for a record has a hole."""
@@ -215,10 +225,14 @@ class Applier:
         tries = opened.row["tries"] + 1
         wait = timedelta(seconds=min(60.0, 0.5 * 2.0 ** min(tries, 8)))
         act.change(
-            t.inbox, {"app": self.app, "event_id": opened.name, "state": opened.row["state"]}, state=state,
-            reason=reason[:200], tries=tries, due_at=act.real + wait,
+            t.inbox,
+            {"app": self.app, "event_id": opened.name, "state": opened.row["state"]},
+            state=state,
+            reason=reason[:200],
+            tries=tries,
+            due_at=act.real + wait,
             parked_at=opened.row["parked_at"] or (act.real if state == "parked" else None),
-        )  # fmt: skip
+        )
 
     async def _quarantine(self, opened: Opened, reason: str, case: Row | None) -> None:
         act = self._ledger.act(app_actor(self.app), "inbound")
@@ -227,13 +241,19 @@ class Applier:
         if case is not None:
             found = await self._ledger.read(with_events, EVERYTHING, case["report_id"])
             code = found[0].code if found else None
-        act.change(t.inbox, {"app": self.app, "event_id": opened.name, "state": opened.row["state"]},
-                   state="quarantined", reason=reason[:200])  # fmt: skip
+        act.change(
+            t.inbox,
+            {"app": self.app, "event_id": opened.name, "state": opened.row["state"]},
+            state="quarantined",
+            reason=reason[:200],
+        )
         act.record(
-            code or f"app:{self.app}", "inbound.quarantined", event=opened.name,
+            code or f"app:{self.app}",
+            "inbound.quarantined",
+            event=opened.name,
             hop=Hop(direction="in", app=self.app, operation=opened.row["source"], outcome="quarantined"),
             facts={"reason": reason, "kind": event.kind if event else "hint"},
-        )  # fmt: skip
+        )
         detail = f"{reason}: {event.word}" if event and reason == "unknown_word" else reason
         subject = f"{self.app}:{event.word if event and reason == 'unknown_word' else opened.name}"
         act.alarm(reason[:40], subject[:240], detail[:300], self.app, case["report_id"] if case else None)
@@ -246,9 +266,17 @@ class Applier:
         await self._commit(act)
 
     def _done(self, act: Act, opened: Opened, row: Row, whole: Whole) -> None:
-        wrapped = self._ledger.vault.rewrap_under(opened.key, whole.key(self._ledger.vault), f"{self.app}:{opened.name}")
-        act.change(t.inbox, {"app": self.app, "event_id": opened.name, "state": row["state"]}, state="applied",
-                   reason=None, report_id=whole.id, wrapped=wrapped)  # fmt: skip
+        wrapped = self._ledger.vault.rewrap_under(
+            opened.key, whole.key(self._ledger.vault), f"{self.app}:{opened.name}"
+        )
+        act.change(
+            t.inbox,
+            {"app": self.app, "event_id": opened.name, "state": row["state"]},
+            state="applied",
+            reason=None,
+            report_id=whole.id,
+            wrapped=wrapped,
+        )
 
     async def _commit(self, act: Act) -> None:
         """Commit; if another process has dealt with the row meanwhile there is nothing left to do."""

@@ -15,9 +15,7 @@ Row = dict[str, Any]
 
 def known_ids(connection: Connection, app: str, ids: Sequence[str]) -> set[str]:
     """Return those of the ids that the inbox of an app already holds."""
-    found = connection.execute(
-        select(t.inbox.c.event_id).where(t.inbox.c.app == app, t.inbox.c.event_id.in_(ids))
-    )
+    found = connection.execute(select(t.inbox.c.event_id).where(t.inbox.c.app == app, t.inbox.c.event_id.in_(ids)))
     return set(found.scalars())
 
 

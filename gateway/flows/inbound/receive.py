@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import structlog
 
 from gateway.flows.inbound.store import Store
-from gateway.kernel.host import Host, HookRefused
+from gateway.kernel.host import HookRefused, Host
 from gateway.kernel.ledger import Ledger
 from gateway.model.delivery import Verdict
 from gateway.model.principal import app_actor

@@ -85,18 +85,37 @@ class Store:
                 add_row(self._ledger, act, app, source, name, Kept(), state="applied")
                 act.count(app, item.kind, item.at)
             case Unreadable():
-                add_row(self._ledger, act, app, source, name, Kept(raw=item.raw[:20_000]), state="quarantined",
-                        reason=item.reason[:200])  # fmt: skip
-                act.record(f"app:{app}", "inbound.quarantined", event=sha256(name.encode()).hexdigest()[:16],
-                           facts={"reason": "unreadable", "source": source})  # fmt: skip
+                add_row(
+                    self._ledger,
+                    act,
+                    app,
+                    source,
+                    name,
+                    Kept(raw=item.raw[:20_000]),
+                    state="quarantined",
+                    reason=item.reason[:200],
+                )
+                act.record(
+                    f"app:{app}",
+                    "inbound.quarantined",
+                    event=sha256(name.encode()).hexdigest()[:16],
+                    facts={"reason": "unreadable", "source": source},
+                )
                 act.alarm("unreadable_row", f"{app}:{name}"[:240], item.reason[:300], app)
                 _log.warning("inbound.quarantined", connector=app, reason="unreadable")
 
     def _move(self, act: Act, app: str, moved: Moved) -> None:
         answered = None if moved.fault else act.real
         if moved.version is None:
-            act.insert(t.cursor, app=app, cursor=moved.cursor, version=1, polled_at=act.real, answered_at=answered,
-                       fault=moved.fault)  # fmt: skip
+            act.insert(
+                t.cursor,
+                app=app,
+                cursor=moved.cursor,
+                version=1,
+                polled_at=act.real,
+                answered_at=answered,
+                fault=moved.fault,
+            )
             return
         values = {"cursor": moved.cursor, "version": moved.version + 1, "polled_at": act.real, "fault": moved.fault}
         if answered is not None:
@@ -105,13 +124,30 @@ class Store:
 
 
 def add_row(
-    ledger: Ledger, act: Act, app: str, source: str, name: str, kept: Kept, state: str = "new",
+    ledger: Ledger,
+    act: Act,
+    app: str,
+    source: str,
+    name: str,
+    kept: Kept,
+    state: str = "new",
     reason: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Add an inbox row to an act, sealed under a fresh key of its own."""
     key = ledger.vault.new_key()
     act.insert(
-        t.inbox, app=app, event_id=name, source=source, state=state, reason=reason, received_at=act.now,
-        due_at=act.real, parked_at=None, tries=0, report_id=None, kek=ledger.vault.current,
-        wrapped=ledger.vault.wrap(key, f"{app}:{name}"), sealed=key.seal("inbox", kept),
-    )  # fmt: skip
+        t.inbox,
+        app=app,
+        event_id=name,
+        source=source,
+        state=state,
+        reason=reason,
+        received_at=act.now,
+        due_at=act.real,
+        parked_at=None,
+        tries=0,
+        report_id=None,
+        kek=ledger.vault.current,
+        wrapped=ledger.vault.wrap(key, f"{app}:{name}"),
+        sealed=key.seal("inbox", kept),
+    )

@@ -59,9 +59,16 @@ class Intake:
         return self._reopened(row)
 
     async def accept(
-        self, principal: Principal, actor: Actor, key: str, digest: bytes, draft: Draft, language: str,
-        followed: Followed | None, files: tuple[File, ...],
-    ) -> Answer:  # fmt: skip
+        self,
+        principal: Principal,
+        actor: Actor,
+        key: str,
+        digest: bytes,
+        draft: Draft,
+        language: str,
+        followed: Followed | None,
+        files: tuple[File, ...],
+    ) -> Answer:
         """Open the report and return when it is durable; a repeat gets the first answer."""
         for _ in range(_TRIES):
             if draft.client_ref is not None:
@@ -89,8 +96,16 @@ class Intake:
         raise Problem("unavailable")
 
     def _remember(self, act: Act, opened: Opened, scope: str, key: str, digest: bytes, body: bytes) -> None:
-        act.insert(t.idempotency, scope=scope, key=key, fingerprint=digest, report_id=opened.report.id, status=201,
-                   created_at=act.real, sealed=opened.report.key.seal("first-answer", body))  # fmt: skip
+        act.insert(
+            t.idempotency,
+            scope=scope,
+            key=key,
+            fingerprint=digest,
+            report_id=opened.report.id,
+            status=201,
+            created_at=act.real,
+            sealed=opened.report.key.seal("first-answer", body),
+        )
 
     def _reopened(self, row: queries.Row) -> Answer:
         try:
@@ -113,8 +128,11 @@ class Intake:
             due=[DueAnswer(clock=due.clock, by=due.by, state="running") for due in plan.deadlines],
             created_at=now,
             suggestions=[
-                Suggestion(service=found.service, words=list(found.words),
-                           text=self._policy.notices.text("suggestion.call_112", language))  # fmt: skip
+                Suggestion(
+                    service=found.service,
+                    words=list(found.words),
+                    text=self._policy.notices.text("suggestion.call_112", language),
+                )
                 for found in plan.suggestions
             ],
         )

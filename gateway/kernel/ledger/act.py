@@ -100,11 +100,28 @@ class Act:
     def open_case(self, report: ReportRef, number: int, row: Mapping[str, Any], config: str) -> CaseRef:
         """Open a case of a report in an app (or at the gateway's desk) with the rule that decided it."""
         case_id = self.new_id()
-        self.insert(t.cases, id=case_id, report_id=report.id, number=number, version=1, seen_at=None, word=None,
-                    assignee=None, since=self.now, **row)  # fmt: skip
+        self.insert(
+            t.cases,
+            id=case_id,
+            report_id=report.id,
+            number=number,
+            version=1,
+            seen_at=None,
+            word=None,
+            assignee=None,
+            since=self.now,
+            **row,
+        )
         facts = {"app": row["app"], "agency": row["agency"], "reason": row["reason"]}
-        self.record(report.code, "case.opened", case=number, rule=row["rule"], config=config,
-                    status=str(row["status"]), facts=facts)  # fmt: skip
+        self.record(
+            report.code,
+            "case.opened",
+            case=number,
+            rule=row["rule"],
+            config=config,
+            status=str(row["status"]),
+            facts=facts,
+        )
         return CaseRef(id=case_id, number=number, app=row["app"], version=1)
 
     def send(
@@ -120,13 +137,37 @@ class Act:
         key = f"{report.code}-{number}"
         sealed = report.key.seal("payload", payload)
         self.insert(
-            t.delivery, id=self.new_id(), key=key, report_id=report.id, case_id=case.id, number=number, app=case.app,
-            command=command, emergency=emergency, state=DeliveryState.QUEUED, attempt=0, absences=0, due_at=self.real,
-            settle_at=None, lease_until=None, worker=None, made_at=self.real, replayed_at=None, cause=None, field=None,
-            http=None, updated_at=self.real, sealed=sealed,
-        )  # fmt: skip
-        self.record(report.code, "delivery.queued", case=case.number, commits={"payload": report.key.commit(payload)},
-                    hop=Hop(direction="out", app=case.app, operation=command, delivery=key))  # fmt: skip
+            t.delivery,
+            id=self.new_id(),
+            key=key,
+            report_id=report.id,
+            case_id=case.id,
+            number=number,
+            app=case.app,
+            command=command,
+            emergency=emergency,
+            state=DeliveryState.QUEUED,
+            attempt=0,
+            absences=0,
+            due_at=self.real,
+            settle_at=None,
+            lease_until=None,
+            worker=None,
+            made_at=self.real,
+            replayed_at=None,
+            cause=None,
+            field=None,
+            http=None,
+            updated_at=self.real,
+            sealed=sealed,
+        )
+        self.record(
+            report.code,
+            "delivery.queued",
+            case=case.number,
+            commits={"payload": report.key.commit(payload)},
+            hop=Hop(direction="out", app=case.app, operation=command, delivery=key),
+        )
         return key
 
     # -- moving ------------------------------------------------------------------------------------------------
@@ -134,18 +175,32 @@ class Act:
     def hear(self, report: ReportRef, case: CaseRef, event: CaseEvent, kind: str, **fields: Any) -> None:
         """Keep an event of a case, whatever it changes."""
         self.insert(
-            t.event, case_id=case.id, event_id=event.id, report_id=report.id, kind=kind, at=event.at, seq=event.seq,
-            status=event.status, word=event.word, by_gateway=event.by_gateway, received_at=self.now,
-        )  # fmt: skip
-        self.record(report.code, f"case.{kind}", case=case.number, event=event.id, word=event.word,
-                    status=event.status and str(event.status), **fields)  # fmt: skip
+            t.event,
+            case_id=case.id,
+            event_id=event.id,
+            report_id=report.id,
+            kind=kind,
+            at=event.at,
+            seq=event.seq,
+            status=event.status,
+            word=event.word,
+            by_gateway=event.by_gateway,
+            received_at=self.now,
+        )
+        self.record(
+            report.code,
+            f"case.{kind}",
+            case=case.number,
+            event=event.id,
+            word=event.word,
+            status=event.status and str(event.status),
+            **fields,
+        )
 
     def refer(self, report: ReportRef, case: CaseRef, references: Iterable[tuple[str, str]]) -> None:
         """Keep numbers the app gave to the case (those not known yet)."""
         for kind, value in references:
-            self.insert(
-                t.reference, app=case.app, kind=kind, value=value, case_id=case.id, report_id=report.id
-            )
+            self.insert(t.reference, app=case.app, kind=kind, value=value, case_id=case.id, report_id=report.id)
 
     def move(self, case: CaseRef, status: Status, word: str | None, since: datetime | None) -> None:
         """Set a case to where the fold of its events says it stands, and note that its app was heard."""
@@ -161,8 +216,13 @@ class Act:
 
     def touch(self, report: ReportRef, **values: Any) -> None:
         """Change the report's row under its version: whoever read an older one must think again."""
-        self.change(t.report, {"id": report.id, "version": report.version}, version=report.version + 1,
-                    updated_at=self.now, **values)  # fmt: skip
+        self.change(
+            t.report,
+            {"id": report.id, "version": report.version},
+            version=report.version + 1,
+            updated_at=self.now,
+            **values,
+        )
 
     def say(
         self,
@@ -179,10 +239,18 @@ class Act:
     ) -> None:
         """Tell the report's readers: a notice with its values, and free text sealed."""
         self.insert(
-            t.timeline, id=self.new_id(), report_id=report.id, case_id=case and case.id, at=at or self.now,
-            status=status, notice=notice, params=values, by=by, internal=internal,
+            t.timeline,
+            id=self.new_id(),
+            report_id=report.id,
+            case_id=case and case.id,
+            at=at or self.now,
+            status=status,
+            notice=notice,
+            params=values,
+            by=by,
+            internal=internal,
             sealed=None if text is None else report.key.seal("text", text),
-        )  # fmt: skip
+        )
 
     def link(self, report: ReportRef, other: UUID, other_code: str, kind: LinkKind, **fields: Any) -> None:
         """Point from this report to another; both streams tell it."""
@@ -199,8 +267,15 @@ class Act:
         **values: Any,
     ) -> None:
         """Move a delivery, fenced by the state and attempt it was read with: a stale worker changes nothing."""
-        changed = {"state": following.state, "absences": following.absences, "due_at": due_at, "settle_at": settle_at,
-                   "lease_until": None, "worker": None, "updated_at": self.real}  # fmt: skip
+        changed = {
+            "state": following.state,
+            "absences": following.absences,
+            "due_at": due_at,
+            "settle_at": settle_at,
+            "lease_until": None,
+            "worker": None,
+            "updated_at": self.real,
+        }
         self.change(
             t.delivery,
             {"id": row["id"], "state": row["state"], "attempt": row["attempt"]},
@@ -218,6 +293,17 @@ class Act:
         self, kind: str, subject: str, detail: str, app: str | None = None, report_id: UUID | None = None
     ) -> None:
         """Raise an alert for a person; the same kind and subject again raises its count."""
-        self.alerts.append({"id": self.new_id(), "kind": kind, "subject": subject, "app": app, "report_id": report_id,
-                            "detail": detail, "at": self.now, "last_at": self.now, "times": 1,
-                            "cleared_at": None})  # fmt: skip
+        self.alerts.append(
+            {
+                "id": self.new_id(),
+                "kind": kind,
+                "subject": subject,
+                "app": app,
+                "report_id": report_id,
+                "detail": detail,
+                "at": self.now,
+                "last_at": self.now,
+                "times": 1,
+                "cleared_at": None,
+            }
+        )

@@ -17,9 +17,20 @@ from gateway.kernel.ledger.act import Act, PendingEntry
 from gateway.model.entry import VERSION, Entry, canonical, leaf_hash, stamp
 
 ORDER: Final = [
-    t.report, t.idempotency, t.cases, t.reference, t.event, t.delivery, t.timeline, t.link, t.deadline, t.inbox,
-    t.cursor, t.attachment, t.entry,
-]  # fmt: skip
+    t.report,
+    t.idempotency,
+    t.cases,
+    t.reference,
+    t.event,
+    t.delivery,
+    t.timeline,
+    t.link,
+    t.deadline,
+    t.inbox,
+    t.cursor,
+    t.attachment,
+    t.entry,
+]
 """Order of inserts: parents before children, the same in every transaction."""
 
 
@@ -81,8 +92,11 @@ def _sort_key(act: Act) -> tuple[str, ...]:
 
 def _table_of(clash: DBAPIError) -> str:
     text = str(clash.orig)
-    named = [table.name for table in [*ORDER, t.stream] if f"{table.name}." in text or f'_{table.name}"' in text
-             or f"_{table.name}_" in text]  # fmt: skip
+    named = [
+        table.name
+        for table in [*ORDER, t.stream]
+        if f"{table.name}." in text or f'_{table.name}"' in text or f"_{table.name}_" in text
+    ]
     return max(named, key=len) if named else "unknown"
 
 
@@ -140,9 +154,7 @@ def _advance_one(connection: Connection, name: str, count: int) -> int:
 
 def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
     row_id = act.new_id()
-    fields = {"actor": act.actor} | {
-        name: value for name, value in pending.fields.items() if value is not None
-    }
+    fields = {"actor": act.actor} | {name: value for name, value in pending.fields.items() if value is not None}
     body = canonical(
         Entry(
             v=VERSION,
@@ -153,10 +165,17 @@ def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
             kind=pending.kind,
             cause=act.cause,
             **fields,
-        )  # fmt: skip
+        )
     )
-    return {"stream": pending.stream, "seq": seq, "id": row_id, "at": act.now, "kind": pending.kind, "body": body,
-            "leaf": leaf_hash(body)}  # fmt: skip
+    return {
+        "stream": pending.stream,
+        "seq": seq,
+        "id": row_id,
+        "at": act.now,
+        "kind": pending.kind,
+        "body": body,
+        "leaf": leaf_hash(body),
+    }
 
 
 def _change(connection: Connection, table: Table, where: Any, values: Any) -> None:
@@ -194,7 +213,7 @@ def _upsert_alerts(connection: Connection, rows: Sequence[dict[str, Any]]) -> No
                     "last_at": statement.excluded.last_at,
                     "cleared_at": None,
                     "detail": statement.excluded.detail,
-                },  # fmt: skip
+                },
             )
         )
 
@@ -202,4 +221,4 @@ def _upsert_alerts(connection: Connection, rows: Sequence[dict[str, Any]]) -> No
 def heads(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """Return the heads of streams (0 for one that has not begun)."""
     found = connection.execute(select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(names)))
-    return dict.fromkeys(names, 0) | {name: head for name, head in found}
+    return dict.fromkeys(names, 0) | {name: int(head) for name, head in found}

@@ -39,14 +39,10 @@ class Store(Protocol):
     dialect: str
     flushers: int
 
-    async def write(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in one durable transaction; committed when this returns."""
 
-    async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work`, which only reads."""
 
     async def close(self) -> None:
@@ -72,10 +68,16 @@ class PostgresStore:
             "idle_in_transaction_session_timeout": "30s",
         }
         self._engine = create_async_engine(
-            make_url(url).set(drivername="postgresql+asyncpg"), pool_size=5, max_overflow=5, pool_timeout=5,
-            pool_recycle=1800, pool_pre_ping=False, json_serializer=_dumps, json_deserializer=msgspec.json.decode,
+            make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=5,
+            max_overflow=5,
+            pool_timeout=5,
+            pool_recycle=1800,
+            pool_pre_ping=False,
+            json_serializer=_dumps,
+            json_deserializer=msgspec.json.decode,
             connect_args={"server_settings": settings, "command_timeout": 30},
-        )  # fmt: skip
+        )
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def check(self) -> None:
@@ -85,15 +87,13 @@ class PostgresStore:
                 if (await connection.execute(text(f"SHOW {name}"))).scalar_one() == "off":
                     raise Unsafe(f"PostgreSQL runs with {name}=off; turn it on, then start again")
 
-    async def write(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Store.write`."""
         async with self._engine.begin() as connection:
             return await connection.run_sync(work, *args, **kwargs)
 
-    async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Store.read`."""
         try:
             async with self._reader.connect() as connection:
                 return await connection.run_sync(work, *args, **kwargs)
@@ -105,6 +105,7 @@ class PostgresStore:
             return await connection.run_sync(work, *args, **kwargs)
 
     async def close(self) -> None:
+        """See `Store.close`."""
         await self._engine.dispose()
 
 
@@ -121,18 +122,18 @@ class SqliteStore:
         self._write_thread = ThreadPoolExecutor(1, "ledger-writer")
         self._read_threads = ThreadPoolExecutor(4, "ledger-reader")
 
-    async def write(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Store.write`."""
+
         def run() -> T:
             with self._writer.begin() as connection:
                 return work(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._write_thread, run)
 
-    async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Store.read`."""
+
         def run() -> T:
             with self._reader.connect() as connection:
                 return work(connection, *args, **kwargs)
@@ -140,6 +141,7 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._read_threads, run)
 
     async def close(self) -> None:
+        """See `Store.close`."""
         self._write_thread.shutdown()
         self._read_threads.shutdown()
         self._reader.dispose()
@@ -148,8 +150,13 @@ class SqliteStore:
 
 def _sqlite_engine(url: Any, begin: str, pool: Any) -> Engine:
     more = {"poolclass": pool} if pool else {}
-    engine = create_engine(url, json_serializer=_dumps, json_deserializer=msgspec.json.decode,
-                           connect_args={"check_same_thread": False, "timeout": 5.0}, **more)  # fmt: skip
+    engine = create_engine(
+        url,
+        json_serializer=_dumps,
+        json_deserializer=msgspec.json.decode,
+        connect_args={"check_same_thread": False, "timeout": 5.0},
+        **more,
+    )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:

@@ -43,9 +43,7 @@ class Keyring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def secret_matches(self, report: UUID, epoch: int, given: str) -> bool:
         """Tell, in constant time, whether `given` is the report's secret under any key version."""
         head, _, _ = given.partition(".")
-        version = (
-            int(head[1:]) if head[:1] == "s" and head[1:].isdecimal() and len(head) < 6 else max(self.secret)
-        )
+        version = int(head[1:]) if head[:1] == "s" and head[1:].isdecimal() and len(head) < 6 else max(self.secret)
         known = version in self.secret
         expected = self._secret(version if known else max(self.secret), report, epoch)
         return hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")) and known
@@ -67,8 +65,12 @@ def load_keyring(data: Path, entropy: Entropy) -> Keyring:
     if file.exists():
         return msgspec.json.decode(file.read_bytes(), type=Keyring)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = Keyring(instance=entropy.bytes(16).hex(), kek={1: entropy.bytes(32)}, secret={1: entropy.bytes(32)},
-                   pseudonym=entropy.bytes(32))  # fmt: skip
+    made = Keyring(
+        instance=entropy.bytes(16).hex(),
+        kek={1: entropy.bytes(32)},
+        secret={1: entropy.bytes(32)},
+        pseudonym=entropy.bytes(32),
+    )
     part = file.with_name(f"ledger.{entropy.bytes(6).hex()}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:

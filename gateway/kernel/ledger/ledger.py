@@ -86,9 +86,7 @@ class Ledger:
         await self.commit(act)
         return True
 
-    async def read(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query function of a `queries.py`."""
         return await self._store.read(work, *args, **kwargs)
 

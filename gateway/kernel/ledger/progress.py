@@ -67,8 +67,17 @@ def progress(
         if not happening.silent and (moved or happening.text is not None):
             status = happening.event.status if moved else None
             notice = happening.notice or (f"status.{status}" if status else "message.app")
-            act.say(report, notice, happening.by, case=case, status=status, text=happening.text,
-                    at=happening.event.at, internal=happening.internal, app=case.app)  # fmt: skip
+            act.say(
+                report,
+                notice,
+                happening.by,
+                case=case,
+                status=status,
+                text=happening.text,
+                at=happening.event.at,
+                internal=happening.internal,
+                app=case.app,
+            )
     act.move(case, folded.status, folded.word, folded.since)
     others = [Status(other["status"]) for other in whole.cases if other["id"] != case_id]
     status = report_status([*others, folded.status])
@@ -76,7 +85,5 @@ def progress(
         act.touch(report)
     else:
         act.touch(report, status=status)
-        act.record(
-            whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])}
-        )
+        act.record(whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])})
     return status

@@ -93,21 +93,26 @@ def claim(
                 t.delivery.c.id == row["id"],
                 t.delivery.c.state == row["state"],
                 t.delivery.c.attempt == row["attempt"],
-            )  # fmt: skip
+            )
             .values(
                 state=DeliveryState.SENDING,
                 attempt=row["attempt"] + 1,
                 lease_until=act.real + lease,
                 worker=worker,
                 updated_at=act.real,
-            )  # fmt: skip
+            )
         )
         if moved.rowcount != 1:
             continue
         row |= {"state": DeliveryState.SENDING, "attempt": row["attempt"] + 1, "worker": worker}
-        act.record(found["code"], "delivery.attempt", case=found["case_number"],
-                   hop=Hop(direction="out", app=row["app"], operation=row["command"], delivery=row["key"],
-                           attempt=row["attempt"]))  # fmt: skip
+        act.record(
+            found["code"],
+            "delivery.attempt",
+            case=found["case_number"],
+            hop=Hop(
+                direction="out", app=row["app"], operation=row["command"], delivery=row["key"], attempt=row["attempt"]
+            ),
+        )
         claimed.append(
             Claimed(
                 row=row,
@@ -116,16 +121,14 @@ def claim(
                 wrapped=found["wrapped"],
                 kek=found["kek"],
                 expired_lease=False,
-            )  # fmt: skip
+            )
         )
     if claimed and (dropped := apply(connection, [act])[0]) is not None:
         raise dropped
     return claimed
 
 
-def unsettled(
-    connection: Connection, apps: Sequence[str], now: datetime, real: datetime, limit: int
-) -> list[Claimed]:
+def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: datetime, limit: int) -> list[Claimed]:
     """Return deliveries that need to be looked at: leases that ran out, and unsure ones that have settled."""
     ready = or_(
         and_(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until <= real),
@@ -157,7 +160,7 @@ def unsettled(
             wrapped=found["wrapped"],
             kek=found["kek"],
             expired_lease=found["state"] == DeliveryState.SENDING,
-        )  # fmt: skip
+        )
         for found in connection.execute(statement).mappings()
     ]
 
@@ -166,10 +169,7 @@ def next_due(connection: Connection, real: datetime) -> datetime | None:
     """Return when the next queued or unsure delivery falls due, None if there is none."""
     states = (DeliveryState.QUEUED, DeliveryState.UNSURE)
     found = connection.execute(
-        select(t.delivery.c.due_at)
-        .where(t.delivery.c.state.in_(states))
-        .order_by(t.delivery.c.due_at)
-        .limit(1)
+        select(t.delivery.c.due_at).where(t.delivery.c.state.in_(states)).order_by(t.delivery.c.due_at).limit(1)
     ).scalar()
     return found if found is None else max(found, real)
 

@@ -94,10 +94,7 @@ def report_by_number(connection: Connection, scope: Scope, number: str) -> list[
     """Return the reports that a number of any app names (`112-BRU-…`, `kerusakan:45`), newest first."""
     ids = select(t.reference.c.report_id).where(t.reference.c.value == number)
     rows = connection.execute(
-        select(t.report)
-        .where(t.report.c.id.in_(ids), visible(scope))
-        .order_by(t.report.c.received_at.desc())
-        .limit(20)
+        select(t.report).where(t.report.c.id.in_(ids), visible(scope)).order_by(t.report.c.received_at.desc()).limit(20)
     ).mappings()
     return [whole for row in rows.all() if (whole := _whole(connection, row)) is not None]
 
@@ -114,7 +111,7 @@ def events_of(connection: Connection, case_ids: Sequence[UUID]) -> dict[UUID, li
                 word=row["word"],
                 by_gateway=row["by_gateway"],
                 status=Status(row["status"]) if row["status"] else None,
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -180,6 +177,6 @@ def report_named(connection: Connection, scope: Scope, name: str) -> Whole | Non
             ),
         )
         .order_by(t.report.c.received_at.desc())
-        .limit(1)  # fmt: skip
+        .limit(1)
     )
     return _whole(connection, row.mappings().first())

@@ -43,9 +43,7 @@ class _Waiting:
 class Writer:
     """Feeds acts in groups to `commit`, with `flushers` transactions under way at a time."""
 
-    def __init__(
-        self, commit: Callable[[Sequence[Act]], Awaitable[list[Dropped | None]]], flushers: int
-    ) -> None:
+    def __init__(self, commit: Callable[[Sequence[Act]], Awaitable[list[Dropped | None]]], flushers: int) -> None:
         self._commit = commit
         self._flushers = flushers
         self._queue: deque[_Waiting] = deque()
@@ -55,9 +53,7 @@ class Writer:
 
     def start(self) -> None:
         """Start the flushers on the running loop."""
-        self._tasks = [
-            asyncio.create_task(self._flush(), name=f"ledger-flusher-{n}") for n in range(self._flushers)
-        ]
+        self._tasks = [asyncio.create_task(self._flush(), name=f"ledger-flusher-{n}") for n in range(self._flushers)]
 
     async def close(self) -> None:
         """Commit what is queued, then stop."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 import msgspec
+from gateway.kernel.policy.plan import AppState, Plan, PlanInput
+from gateway.kernel.policy.policy import Policy
 
 from gateway.kernel.ledger import Act, CaseRef, Ledger, ReportRef
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.policy.plan import AppState, Plan, PlanInput
-from gateway.kernel.policy.policy import Policy
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command
 from gateway.model.link import LinkKind
@@ -160,13 +160,26 @@ class Opener:
         number = 0
         for planned_case in planned:
             app = planned_case.app or DESK
-            row = {"app": app, "profile": planned_case.profile, "service": draft.service, "status": Status.RECEIVED,
-                   "agency": planned_case.agency, "reason": planned_case.reason, "rule": planned_case.rule}  # fmt: skip
+            row = {
+                "app": app,
+                "profile": planned_case.profile,
+                "service": draft.service,
+                "status": Status.RECEIVED,
+                "agency": planned_case.agency,
+                "reason": planned_case.reason,
+                "rule": planned_case.rule,
+            }
             case = act.open_case(report, len(cases) + 1, row, plan.digest)
             cases.append(case)
             if planned_case.app is None:
-                act.say(report, "case.desk", DESK, case=case, reason=planned_case.reason,
-                        agency=self._policy.agencies[planned_case.agency].short_name)  # fmt: skip
+                act.say(
+                    report,
+                    "case.desk",
+                    DESK,
+                    case=case,
+                    reason=planned_case.reason,
+                    agency=self._policy.agencies[planned_case.agency].short_name,
+                )
                 continue
             number += 1
             self._send(act, report, case, number, draft, plan, planned_case.profile, followed, files)
@@ -174,45 +187,84 @@ class Opener:
         return Opened(code=code, report=report, plan=plan, cases=tuple(cases))
 
     def _born(self, act: Act, report: ReportRef, born: Born, plan: Plan) -> CaseRef:
-        row = {"app": born.app, "profile": None, "service": born.service, "status": Status.RECEIVED,
-               "agency": plan.agency, "reason": "born_there", "rule": f"born:{born.app}"}  # fmt: skip
+        row = {
+            "app": born.app,
+            "profile": None,
+            "service": born.service,
+            "status": Status.RECEIVED,
+            "agency": plan.agency,
+            "reason": "born_there",
+            "rule": f"born:{born.app}",
+        }
         case = act.open_case(report, 1, row, plan.digest)
         act.refer(report, case, born.references)
         return case
 
     def _send(
-        self, act: Act, report: ReportRef, case: CaseRef, number: int, draft: Draft, plan: Plan,
-        profile: str | None, followed: Followed | None, files: tuple[File, ...],
-    ) -> None:  # fmt: skip
+        self,
+        act: Act,
+        report: ReportRef,
+        case: CaseRef,
+        number: int,
+        draft: Draft,
+        plan: Plan,
+        profile: str | None,
+        followed: Followed | None,
+        files: tuple[File, ...],
+    ) -> None:
         submission = self._submission(act, report, number, draft, plan, profile, followed, files)
         prepared, shared = self._apps.prepare(case.app, profile, submission)
         act.send(report, case, number, Command.OPEN, prepared, plan.emergency)
-        act.record(report.code, "data.disclosed", case=case.number, rule=f"shares:{case.app}",
-                   facts={"to": case.app, "fields": ",".join(sorted(shared))})  # fmt: skip
+        act.record(
+            report.code,
+            "data.disclosed",
+            case=case.number,
+            rule=f"shares:{case.app}",
+            facts={"to": case.app, "fields": ",".join(sorted(shared))},
+        )
         act.say(report, "delivery.waiting", DESK, case=case, app=self._apps.title(case.app))
 
     def _submission(
-        self, act: Act, report: ReportRef, number: int, draft: Draft, plan: Plan, profile: str | None,
-        followed: Followed | None, files: tuple[File, ...],
-    ) -> Submission:  # fmt: skip
+        self,
+        act: Act,
+        report: ReportRef,
+        number: int,
+        draft: Draft,
+        plan: Plan,
+        profile: str | None,
+        followed: Followed | None,
+        files: tuple[File, ...],
+    ) -> Submission:
         content = draft.content
         linked = followed and tuple(
             Linked(kind="follow_up_to", app=app, value=value, code=followed.code) for app, value in followed.numbers
         )
         return Submission(
-            key=f"{report.code}-{number}", code=report.code, service=draft.service, category="", profile=profile,
-            priority=str(plan.priority), title=shortened(content.description, _TITLE), text=content.description,
-            occurred_at=draft.occurred_at or act.now, received_at=act.now, site=self._site(content.place),
+            key=f"{report.code}-{number}",
+            code=report.code,
+            service=draft.service,
+            category="",
+            profile=profile,
+            priority=str(plan.priority),
+            title=shortened(content.description, _TITLE),
+            text=content.description,
+            occurred_at=draft.occurred_at or act.now,
+            received_at=act.now,
+            site=self._site(content.place),
             reporter=Person(
-                name=content.reporter.name, phone=content.reporter.phone, email=content.reporter.email,
-                national_id=content.reporter.national_id, hidden=self._hidden(draft, plan),
+                name=content.reporter.name,
+                phone=content.reporter.phone,
+                email=content.reporter.email,
+                national_id=content.reporter.national_id,
+                hidden=self._hidden(draft, plan),
             ),
-            attributes=content.attributes, linked=linked or (),
+            attributes=content.attributes,
+            linked=linked or (),
             documents=tuple(
                 Document(name=file.name, media_type=str(file.row["media_type"]), digest=str(file.row["digest"]))
                 for file in files
             ),
-        )  # fmt: skip
+        )
 
     def _hidden(self, draft: Draft, plan: Plan) -> bool:
         """A reporter is hidden from the app when he asked for it or when the service protects him anyway."""
@@ -224,11 +276,21 @@ class Opener:
             village = self._policy.gazetteer.by_code(place.village)
             district = self._policy.gazetteer.by_code(village.parent)
             codes = PlaceCodes(
-                kemendagri=village.code, compact=village.compact, bps=village.bps, bps_district=district.bps or "",
-                village=village.name, district=district.name,
-            )  # fmt: skip
-        return Site(codes=codes, latitude=place.latitude, longitude=place.longitude, accuracy_m=place.accuracy_m,
-                    address=place.address, landmark=place.landmark)  # fmt: skip
+                kemendagri=village.code,
+                compact=village.compact,
+                bps=village.bps,
+                bps_district=district.bps or "",
+                village=village.name,
+                district=district.name,
+            )
+        return Site(
+            codes=codes,
+            latitude=place.latitude,
+            longitude=place.longitude,
+            accuracy_m=place.accuracy_m,
+            address=place.address,
+            landmark=place.landmark,
+        )
 
     def _attach(self, act: Act, report: ReportRef, file: File) -> None:
         row = file.row
@@ -236,12 +298,27 @@ class Opener:
         own = self._ledger.vault.unwrap(row["kek"], row["wrapped"], name)  # type: ignore[arg-type]
         wrapped = self._ledger.vault.rewrap_under(own, report.key, name)
         act.change(t.attachment, {"id": row["id"], "report_id": None}, report_id=report.id, wrapped=wrapped)
-        act.record(report.code, "attachment.added", commits={"file": report.key.commit(str(row["digest"]))},
-                   facts={"media_type": str(row["media_type"]), "size": int(str(row["size"]))})  # fmt: skip
+        act.record(
+            report.code,
+            "attachment.added",
+            commits={"file": report.key.commit(str(row["digest"]))},
+            facts={"media_type": str(row["media_type"]), "size": int(str(row["size"]))},
+        )
 
     def _deadlines(self, act: Act, report: ReportRef, plan: Plan) -> None:
         for deadline in plan.deadlines:
-            act.insert(t.deadline, report_id=report.id, clock=deadline.clock, by=deadline.by, state="running",
-                       rule=deadline.rule)  # fmt: skip
-            act.record(report.code, "clock.started", rule=deadline.rule, config=plan.digest,
-                       facts={"clock": deadline.clock, "by": deadline.by.isoformat()})  # fmt: skip
+            act.insert(
+                t.deadline,
+                report_id=report.id,
+                clock=deadline.clock,
+                by=deadline.by,
+                state="running",
+                rule=deadline.rule,
+            )
+            act.record(
+                report.code,
+                "clock.started",
+                rule=deadline.rule,
+                config=plan.digest,
+                facts={"clock": deadline.clock, "by": deadline.by.isoformat()},
+            )

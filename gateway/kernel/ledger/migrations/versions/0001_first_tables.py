@@ -23,6 +23,7 @@ POSTGRES_GUARDS = [
 
 
 def upgrade() -> None:
+    """Make the tables."""
     op.create_table(
         "cursor",
         sa.Column("app", sa.String(length=40), nullable=False),
@@ -82,9 +83,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
         sa.UniqueConstraint("code", name=op.f("uq_report_code")),
     )
-    op.create_index(
-        op.f("ix_report_owner_received_at_code"), "report", ["owner", "received_at", "code"], unique=False
-    )
+    op.create_index(op.f("ix_report_owner_received_at_code"), "report", ["owner", "received_at", "code"], unique=False)
     op.create_index(op.f("ix_report_received_at_code"), "report", ["received_at", "code"], unique=False)
     op.create_table(
         "stream",
@@ -152,9 +151,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
         sa.UniqueConstraint("report_id", "number", name=op.f("uq_cases_report_id_number")),
     )
-    op.create_index(
-        op.f("ix_cases_agency_status_since"), "cases", ["agency", "status", "since"], unique=False
-    )
+    op.create_index(op.f("ix_cases_agency_status_since"), "cases", ["agency", "status", "since"], unique=False)
     op.create_table(
         "deadline",
         sa.Column("report_id", sa.Uuid(), nullable=False),
