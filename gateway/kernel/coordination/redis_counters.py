@@ -50,6 +50,11 @@ class RedisCounters:
         self._pause = _FIRST_PAUSE
         self._not_before = float("-inf")
 
+    @property
+    def shared(self) -> bool:
+        """Whether hits are counted for all processes at this moment, as far as is known."""
+        return not self._outage.away
+
     async def hit(self, key: str, limit: int, window_s: float) -> Verdict:
         """See `Counters.hit`."""
         interval = interval_of(limit, window_s)
