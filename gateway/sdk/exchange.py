@@ -67,11 +67,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Call:
     """One call of the host into a connector: until when it may write, and what it exchanged.
 
-    `deadline` is in seconds of the event loop's clock; after it no byte is written.
+    `deadline` is in seconds of the event loop's clock; after it no byte is written. `urgent` calls go before
+    others when the app's limit makes them wait.
     """
 
-    def __init__(self, deadline: float | None = None) -> None:
+    def __init__(self, deadline: float | None = None, *, urgent: bool = False) -> None:
         self.deadline = deadline
+        self.urgent = urgent
         self.exchanges: list[Exchange] = []
 
 

@@ -65,18 +65,18 @@ class Scheme(StrEnum):
     STATIC = "static-token"
 
 
-class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Timeouts(_Section, kw_only=True):
+class Timeouts(_Section, frozen=True, kw_only=True):
     """Seconds: `connect` until a connection stands, `total` for one request from start to the last byte."""
 
     connect: float = 3.0
     total: float = 15.0
 
 
-class Limits(_Section, kw_only=True):
+class Limits(_Section, frozen=True, kw_only=True):
     """What the app bears: requests per second, requests at once, and the largest answer in bytes."""
 
     rate_per_s: float = 5.0
@@ -84,7 +84,7 @@ class Limits(_Section, kw_only=True):
     max_response_bytes: int = 2_000_000
 
 
-class Webhook(_Section, kw_only=True):
+class Webhook(_Section, frozen=True, kw_only=True):
     """How the app calls back.
 
     `secret` names an entry of `[secrets]`. `hmac-timestamp-body` needs both headers; `static-token` carries
@@ -105,33 +105,33 @@ class Webhook(_Section, kw_only=True):
         return self.scheme is Scheme.STATIC
 
 
-class Poll(_Section, kw_only=True):
+class Poll(_Section, frozen=True, kw_only=True):
     """How often the app is asked for news, in seconds."""
 
     interval_s: float
 
 
-class OpeningEvents(_Section, kw_only=True):
+class OpeningEvents(_Section, frozen=True, kw_only=True):
     """Which kinds of event may open a report here when they carry no key of ours."""
 
     kinds: tuple[str, ...] = ()
 
 
-class Categories(_Section, kw_only=True):
+class Categories(_Section, frozen=True, kw_only=True):
     """The category map: `out` from service to the app's word, `inward` (`[categories.in]`) back."""
 
     out: dict[str, str] = {}
     inward: dict[str, str] = msgspec.field(default_factory=dict, name="in")
 
 
-class Profile(_Section, kw_only=True):
+class Profile(_Section, frozen=True, kw_only=True):
     """What one profile of an app says differently; a map that is given replaces the manifest's own."""
 
     statuses: dict[str, Status] | None = None
     categories: Categories | None = None
 
 
-class Manifest(_Section, kw_only=True):
+class Manifest(_Section, frozen=True, kw_only=True):
     """One app, as its `connector.toml` describes it.
 
     `owner` is the agency code of whoever runs the app; `settle_s` how many seconds an unfinished request may

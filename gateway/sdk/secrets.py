@@ -82,9 +82,7 @@ class Secrets:
         except (OSError, UnicodeDecodeError) as error:
             if kept is not None:
                 return kept[1]  # a file being replaced is gone for a moment
-            raise SecretMissing(
-                f"{self._prefix}{name}_FILE cannot be read ({type(error).__name__})"
-            ) from error
+            raise SecretMissing(f"{self._prefix}{name}_FILE cannot be read ({type(error).__name__})") from error
         if not value:
             if kept is not None:
                 return kept[1]
