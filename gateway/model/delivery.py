@@ -136,7 +136,9 @@ def when_unsure(level: Level) -> Resolve:
 
 def _again(standing: Standing, now: datetime, wait: float) -> Next:
     if standing.attempt >= MAX_ATTEMPTS or now - standing.expired_from >= MAX_AGE:
-        return Next(state=DeliveryState.DEAD, alert=True)
+        # What was unsure goes to a person first: there may be a record that no look-up has shown.
+        unsure = standing.state is DeliveryState.UNSURE
+        return Next(state=DeliveryState.HELD if unsure else DeliveryState.DEAD, alert=True)
     return Next(state=DeliveryState.QUEUED, wait=wait)
 
 
@@ -179,6 +181,21 @@ def after_attempt(
 def after_lease(level: Level) -> Next:
     """Decide what follows when the worker that was sending has vanished: the bytes may have left."""
     return _unsure(level)
+
+
+def after_settle(standing: Standing, level: Level, now: datetime) -> Next:
+    """Decide what follows when an unsure delivery has settled and the app cannot be asked.
+
+    An app that honours our key (L3) gets the same command again, which is the look-up: at most 20 attempts and
+    72 hours, like any other. At L0 a person takes over. Raises ValueError for a level that looks.
+    """
+    match when_unsure(level):
+        case Resolve.RESEND:
+            return _again(standing, now, 0.0)
+        case Resolve.HOLD:
+            return Next(state=DeliveryState.HELD, alert=True)
+        case Resolve.LOOK:
+            raise ValueError("this app is looked up, not simply resent to")
 
 
 def after_look(
