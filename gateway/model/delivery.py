@@ -56,10 +56,19 @@ TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
         }
     ),
     DeliveryState.UNSURE: frozenset({DeliveryState.ACCEPTED, DeliveryState.QUEUED, DeliveryState.HELD}),
+    # Replayed by a person; where the app can be looked up, by way of `unsure` (see `after_replay`).
     DeliveryState.HELD: frozenset(
-        {DeliveryState.QUEUED, DeliveryState.ACCEPTED, DeliveryState.CANCELLED, DeliveryState.DEAD}
+        {
+            DeliveryState.QUEUED,
+            DeliveryState.UNSURE,
+            DeliveryState.ACCEPTED,
+            DeliveryState.CANCELLED,
+            DeliveryState.DEAD,
+        }
     ),
-    DeliveryState.DEAD: frozenset({DeliveryState.QUEUED, DeliveryState.ACCEPTED, DeliveryState.CANCELLED}),
+    DeliveryState.DEAD: frozenset(
+        {DeliveryState.QUEUED, DeliveryState.UNSURE, DeliveryState.ACCEPTED, DeliveryState.CANCELLED}
+    ),
     DeliveryState.ACCEPTED: frozenset(),
     DeliveryState.CANCELLED: frozenset(),
 }
@@ -135,7 +144,8 @@ def when_unsure(level: Level) -> Resolve:
 
 
 def _again(standing: Standing, now: datetime, wait: float) -> Next:
-    if standing.attempt >= MAX_ATTEMPTS or now - standing.expired_from >= MAX_AGE:
+    spent = standing.attempt >= MAX_ATTEMPTS and standing.replayed_at is None
+    if spent or now - standing.expired_from >= MAX_AGE:
         # What was unsure goes to a person first: there may be a record that no look-up has shown.
         unsure = standing.state is DeliveryState.UNSURE
         return Next(state=DeliveryState.HELD if unsure else DeliveryState.DEAD, alert=True)
@@ -196,6 +206,17 @@ def after_settle(standing: Standing, level: Level, now: datetime) -> Next:
             return Next(state=DeliveryState.HELD, alert=True)
         case Resolve.LOOK:
             raise ValueError("this app is looked up, not simply resent to")
+
+
+def after_replay(standing: Standing, level: Level) -> Next:
+    """Decide what follows when a person sends a held or dead delivery again: same key, a fresh 72 hours.
+
+    Anything sent before may have arrived without an answer. An app that can be looked up exactly (L2) is
+    therefore asked first. At L1 and L0 only the person can look: whoever offers this move must have them say so.
+    """
+    if level is Level.L2 and standing.attempt > 0:
+        return Next(state=DeliveryState.UNSURE, settle=True)
+    return Next(state=DeliveryState.QUEUED)
 
 
 def after_look(
