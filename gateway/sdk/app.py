@@ -1,6 +1,7 @@
 """What a connector is given: its app's manifest, secrets, clock and the one way out."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gateway.sdk.clock import Clock
@@ -45,6 +46,15 @@ class App:
         self._login = login
         if self._http is not None:
             self._http.login = login
+
+    @property
+    def skew(self) -> timedelta | None:
+        """By how much the app's clock was last seen ahead of ours; None before its first answer."""
+        return None if self._http is None else self._http.skew
+
+    def resting(self) -> float:
+        """Return for how many more seconds the app asked to be left alone (0.0: it does not)."""
+        return 0.0 if self._http is None else self._http.pace.resting()
 
     async def close(self) -> None:
         """Close the connections to the app."""

@@ -181,15 +181,15 @@ class Manifest(_Section, frozen=True, kw_only=True):
         return None if self.naive_timezone is None else ZoneInfo(self.naive_timezone)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read and check `folder/connector.toml`. Raises ManifestError."""
+def read_manifest(folder: Path, *, named: bool = True) -> Manifest:
+    """Read and check `folder/connector.toml`; `named` folders bear the app's name. Raises ManifestError."""
     file = folder / FILE
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{file}: cannot be read ({type(error).__name__})") from error
     manifest = decode_manifest(text, str(file))
-    if manifest.name != folder.name:
+    if named and manifest.name != folder.name:
         raise ManifestError(f"{file}: $.name is {manifest.name!r}, but its folder is {folder.name!r}")
     return manifest
 

@@ -44,7 +44,7 @@ def url_of(base: str, path: str, values: Mapping[str, object], query: Query | No
         for name, value in values.items():
             held = quote(str(value), safe="")
             parts = [part.replace("{" + name + "}", held) for part in parts]
-        if parts[0] or parts[1:2] == [""] or {".", ".."} & set(parts) or "{" in "".join(parts):
+        if parts[0] or (len(parts) > 2 and not parts[1]) or {".", ".."} & set(parts) or "{" in "".join(parts):
             raise Rejected("the path of a request must lie within the app")
         url = base + "/".join(parts)
     return f"{url}{'&' if '?' in url else '?'}{encode_query(query)}" if query else url

@@ -4,6 +4,7 @@ A value comes from `GATEWAY_<APP>_<NAME>`, or from the file that `GATEWAY_<APP>_
 file is read again when it changes, so that a secret can be rotated while the gateway runs.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -50,6 +51,17 @@ class Secrets:
             except SecretMissing as missing:
                 told.append(str(missing))
         return tuple(told)
+
+    def fingerprint(self) -> bytes:
+        """Return a digest of all values as they are now: another digest, another credential."""
+        seen = hashlib.sha256()
+        for name in self._names:
+            try:
+                value = self[name].encode()
+            except SecretMissing:
+                value = b""
+            seen.update(len(value).to_bytes(8, "big") + value)
+        return seen.digest()
 
     def reread(self) -> None:
         """Forget what was read from files, so that the next use reads them again."""
