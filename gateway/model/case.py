@@ -5,6 +5,7 @@ The fold sorts before it judges, so the order in which events arrive, and how of
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -35,13 +36,19 @@ class Folded(msgspec.Struct, frozen=True):
     superseded: frozenset[str]
 
 
+def _content(event: CaseEvent) -> tuple[Any, ...]:
+    """All that an event says, comparable: of two that claim the same id the same one wins whatever came first."""
+    status, word = event.status or "", event.word or ""
+    return (event.at, event.seq is not None, event.seq or 0, status, event.word is not None, word, event.by_gateway)
+
+
 def in_order(events: Iterable[CaseEvent]) -> list[CaseEvent]:
     """Sort events into the one order in which they are judged, whatever order they came in.
 
     An app's sequence rules over its times: an event counts as no earlier than the latest of those numbered
     before it. Ties are broken by sequence, by progress and by id.
     """
-    once = {event.id: event for event in sorted(events, key=lambda e: (e.at, e.seq or 0, e.status or "", e.word or ""))}
+    once = {event.id: event for event in sorted(events, key=_content)}
     effective: dict[str, datetime] = {}
     latest: datetime | None = None
     for event in sorted((e for e in once.values() if e.seq is not None), key=lambda e: (e.seq or 0, e.at, e.id)):
@@ -59,7 +66,8 @@ def fold(events: Iterable[CaseEvent], start: Status = Status.RECEIVED) -> Folded
     """Fold a case's events into its status.
 
     An event whose move is not legal from where the case then stands, or that changes nothing, is listed in
-    `superseded`; events without a status are never superseded.
+    `superseded`; events without a status are never superseded. The gateway closed or reopened a case on what it
+    knew then: an event that comes late and belongs before that does not undo it.
     """
     status, word, since = start, None, None
     superseded: set[str] = set()
@@ -75,7 +83,7 @@ def fold(events: Iterable[CaseEvent], start: Status = Status.RECEIVED) -> Folded
                 word = event.word  # another word of the app for the same status: news for the desk
             else:
                 superseded.add(event.id)
-        elif may_follow(status, event.status):
+        elif event.status in GATEWAY_ONLY or may_follow(status, event.status):
             status, word, since = event.status, event.word, event.at
         else:
             superseded.add(event.id)

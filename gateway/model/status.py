@@ -55,6 +55,7 @@ RANK: Final[dict[Status, int]] = {
 """Progress, used only to order events that carry the same instant."""
 
 _WORKED: Final = OPEN - {Status.RECEIVED, Status.REOPENED}
+_AGAIN: Final = (_WORKED - {Status.VERIFIED}) | GATEWAY_ONLY
 _OUTCOMES: Final = frozenset({Status.RESOLVED, Status.REJECTED, Status.CANCELLED, Status.DUPLICATE})
 
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
@@ -64,29 +65,12 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.ROUTED: (_WORKED | _OUTCOMES) - {Status.ROUTED},
     Status.IN_PROGRESS: (_WORKED | _OUTCOMES) - {Status.IN_PROGRESS, Status.VERIFIED},
     Status.ON_SCENE: (_WORKED | _OUTCOMES) - {Status.ON_SCENE, Status.VERIFIED},
-    # An officer may take a finished case up again in his own app: evidence is believed, not refused.
-    Status.RESOLVED: frozenset(
-        {
-            Status.CLOSED,
-            Status.REOPENED,
-            Status.IN_PROGRESS,
-            Status.ON_SCENE,
-            Status.NEEDS_INFO,
-            Status.REJECTED,
-        }
-    ),
-    Status.REJECTED: frozenset(
-        {
-            Status.CLOSED,
-            Status.REOPENED,
-            Status.ROUTED,
-            Status.IN_PROGRESS,
-            Status.NEEDS_INFO,
-            Status.RESOLVED,
-        }
-    ),
-    Status.CANCELLED: frozenset({Status.CLOSED, Status.REOPENED}),
-    Status.DUPLICATE: frozenset({Status.CLOSED, Status.REOPENED, Status.IN_PROGRESS, Status.RESOLVED}),
+    # An officer may take a finished case up again in his own app: later evidence is believed, not refused. Were it
+    # refused after one end and not after another, an older event that comes late could undo a newer one.
+    Status.RESOLVED: _AGAIN | {Status.REJECTED},
+    Status.REJECTED: _AGAIN | {Status.RESOLVED},
+    Status.CANCELLED: _AGAIN | _OUTCOMES - {Status.CANCELLED},
+    Status.DUPLICATE: _AGAIN | _OUTCOMES - {Status.DUPLICATE},
     Status.CLOSED: frozenset({Status.REOPENED}),
     Status.REOPENED: _WORKED | _OUTCOMES,
 }
