@@ -1,0 +1,61 @@
+"""The second way to a report: its code and the secret that its reporter was given.
+
+A wrong secret, an unknown code and a code that is none answer alike, and take the same steps.
+"""
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from gateway.flows.tracking import queries
+from gateway.flows.tracking.queries import Known
+from gateway.kernel.ledger import Ledger
+from gateway.model.codes import parse_code
+from gateway.model.principal import Principal, Scope
+from gateway.model.problem import Problem
+
+_NOBODY: Final = UUID(int=0)
+_NO_CODE: Final = "BRU-0000-0000"
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """A report somebody may see, under the scope that let him, and whether his secret did."""
+
+    known: Known
+    scope: Scope
+    by_secret: bool
+
+
+async def enter(ledger: Ledger, principal: Principal, scope: Scope, code: str, secret: str | None) -> Entered:
+    """Return a report for a caller: with its secret as for its owner, else under the caller's own scope.
+
+    Raises Problem `not-found` whatever the reason is.
+    """
+    name = parse_code(code) or _NO_CODE
+    if secret is not None and await _fits(ledger, name, secret):
+        scope, by_secret = Scope(code=name), True
+    else:
+        by_secret = False
+    known = await ledger.read(queries.known, scope, name)
+    if known is None:
+        raise Problem("not-found")
+    return Entered(known, scope, by_secret)
+
+
+async def enter_by_secret(ledger: Ledger, code: str, secret: str) -> Entered:
+    """Return a report for whoever holds its secret. Raises Problem `not-found` whatever the reason is."""
+    name = parse_code(code) or _NO_CODE
+    fits = await _fits(ledger, name, secret)
+    scope = Scope(code=name) if fits else Scope()
+    known = await ledger.read(queries.known, scope, name)
+    if known is None:
+        raise Problem("not-found")
+    return Entered(known, scope, True)
+
+
+async def _fits(ledger: Ledger, code: str, secret: str) -> bool:
+    """Tell whether a secret opens a report; for a report that is not there the same work is done for nothing."""
+    row = await ledger.read(queries.door, code)
+    report_id, epoch = (row["id"], row["epoch"]) if row is not None else (_NOBODY, 0)
+    return ledger.keyring.secret_matches(report_id, epoch, secret) and row is not None

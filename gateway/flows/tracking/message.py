@@ -1,0 +1,207 @@
+"""A reporter's later word: kept with the report for good, and carried to every app that can take it.
+
+A message moves nothing by itself: a case that waits for an answer goes on when its app or officer says so.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from gateway.flows.tracking import queries
+from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Suggestion
+from gateway.kernel.coordination import Wake
+from gateway.kernel.host import Host
+from gateway.kernel.ledger import Act, Ledger, ReportRef, Taken
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.reading import Row, Whole, case_ref, report_by_code
+from gateway.model.codes import delivery_key
+from gateway.model.delivery import Command
+from gateway.model.principal import Actor, Principal, Scope
+from gateway.model.problem import Problem
+from gateway.model.status import OPEN
+from gateway.sdk import Amendment, Document
+from gateway.sdk.manifest import Mode
+
+DESK: Final = "gateway"
+
+
+class Messages:
+    """Takes messages."""
+
+    def __init__(self, ledger: Ledger, host: Host, wake: Wake) -> None:
+        self._ledger, self._host, self._wake = ledger, host, wake
+
+    async def take(
+        self,
+        principal: Principal,
+        scope: Scope,
+        actor: Actor,
+        code: str,
+        body: MessageBody,
+        key: str | None,
+        suggest: Callable[[str], list[Suggestion]],
+    ) -> bytes:
+        """Keep a message and queue it for the apps; return the answer's bytes when that is durable.
+
+        With a `key` (Idempotency-Key) a repeat gets the first answer and is not kept again; the same key with
+        another body raises Problem `idempotency-conflict`. `suggest` looks for words of danger.
+        """
+        text = composed(body)
+        if not text and not body.attachments:
+            raise Problem("message-empty")
+        digest = sha256(msgspec.json.encode(body, order="sorted")).digest()
+        answer = b""
+
+        async def think() -> Act:
+            nonlocal answer
+            whole = await self._ledger.read(report_by_code, scope, code)
+            if whole is None:
+                raise Problem("not-found")
+            files = await self._files(principal, body.attachments)
+            act = self._ledger.act(actor, "POST /v1/reports/messages")
+            report = whole.ref(self._ledger.vault)
+            documents = tuple(self._attach(act, report, index, row) for index, row in enumerate(files, start=1))
+            taken = self._keep(act, whole, report, text, body, documents)
+            answer = msgspec.json.encode(msgspec.structs.replace(taken, suggestions=suggest(body.text)))
+            if key is not None:
+                act.insert(
+                    t.idempotency,
+                    scope=_scope(principal, code),
+                    key=key,
+                    fingerprint=digest,
+                    report_id=whole.id,
+                    status=201,
+                    created_at=act.real,
+                    sealed=report.key.seal("first-answer", answer),
+                )
+            return act
+
+        if key is not None and (first := await self._first(principal, scope, code, key, digest)) is not None:
+            return first
+        try:
+            await self._ledger.decide(think)
+        except Taken as clash:
+            if key is None or clash.table != "idempotency":
+                raise
+            first = await self._first(principal, scope, code, key, digest)
+            if first is None:
+                raise
+            return first
+        self._wake.ring("delivery")
+        self._wake.ring(f"report:{code}")
+        return answer
+
+    async def _first(self, principal: Principal, scope: Scope, code: str, key: str, digest: bytes) -> bytes | None:
+        """Return the first answer given under a key of this caller for this report."""
+        row = await self._ledger.read(queries.first_answer, _scope(principal, code), key)
+        if row is None:
+            return None
+        if row["fingerprint"] != digest:
+            raise Problem("idempotency-conflict")
+        whole = await self._ledger.read(report_by_code, scope, code)
+        if whole is None:
+            raise Problem("not-found")
+        return whole.key(self._ledger.vault).open("first-answer", row["sealed"], bytes)
+
+    def _keep(
+        self,
+        act: Act,
+        whole: Whole,
+        report: ReportRef,
+        text: str,
+        body: MessageBody,
+        documents: tuple[Document, ...],
+    ) -> MessageTaken:
+        """Keep the message, and queue it for every open case whose app can take it."""
+        act.say(report, "message.citizen", "reporter", text=text)
+        number, carried, kept = whole.report["deliveries"], [], []
+        for case in whole.cases:
+            if case["app"] == DESK or case["status"] not in OPEN:
+                continue
+            if not self._takes(case["app"]):
+                kept.append(case["app"])
+                act.say(
+                    report,
+                    "message.kept",
+                    DESK,
+                    case=case_ref(case),
+                    app=case["app"],
+                )
+                continue
+            number += 1
+            carried.append(case["app"])
+            amendment = Amendment(
+                key=delivery_key(whole.code, number),
+                code=whole.code,
+                command=Command.MESSAGE,
+                text=text,
+                at=act.now,
+                attributes=body.attributes | body.answers,
+                documents=documents,
+            )
+            act.send(report, case_ref(case), number, Command.MESSAGE, amendment, whole.report["emergency"])
+        facts: dict[str, str | int | bool] = {"files": len(documents), "answers": len(body.answers)}
+        for name, apps in (("carried", carried), ("kept", kept)):
+            if apps:
+                facts[name] = ",".join(apps)
+        act.record(whole.code, "message.received", commits={"text": report.key.commit(text)}, facts=facts)
+        act.touch(report, deliveries=number)
+        return MessageTaken(code=whole.code, at=act.now, carried=carried, kept=kept, suggestions=[])
+
+    def _takes(self, app: str) -> bool:
+        """Tell whether a message can be carried to the app: it is live, and its manifest and connector can."""
+        if not self._host.can(app, "amend"):
+            return False
+        manifest = self._host.get(app).manifest
+        return manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
+
+    async def _files(self, principal: Principal, names: list[str]) -> list[Row]:
+        """Return the uploads a message names, in its order. Raises Problem `attachment-unknown` if one is not there."""
+        ids = [_uuid(name) for name in dict.fromkeys(names)]
+        if not ids:
+            return []
+        rows = {row["id"]: row for row in await self._ledger.read(queries.files, principal.key, ids)}
+        if len(rows) != len(ids):
+            raise Problem("attachment-unknown")
+        return [rows[at] for at in ids]
+
+    def _attach(self, act: Act, report: ReportRef, index: int, row: Row) -> Document:
+        """Make an upload part of the report: from now on the report's key alone opens it."""
+        name = row["id"].hex
+        own = self._ledger.vault.unwrap(row["kek"], row["wrapped"], name)
+        wrapped = self._ledger.vault.rewrap_under(own, report.key, name)
+        act.change(t.attachment, {"id": row["id"], "report_id": None}, report_id=report.id, wrapped=wrapped)
+        act.record(
+            report.code,
+            "attachment.added",
+            commits={"file": report.key.commit(row["digest"])},
+            facts={"media_type": row["media_type"], "size": row["size"]},
+        )
+        extension = row["media_type"].rpartition("/")[2]
+        return Document(name=f"lampiran-{index}.{extension}", media_type=row["media_type"], digest=row["digest"])
+
+
+def composed(body: MessageBody) -> str:
+    """Return a message as one text: what was written, then the answers and attributes line by line.
+
+    Apps that take only text, and officers who read the timeline, get all of it.
+    """
+    lines = [body.text.strip()] if body.text.strip() else []
+    for name, value in (body.answers | body.attributes).items():
+        told = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        lines.append(f"{name}: {told}")
+    return "\n".join(lines)
+
+
+def _scope(principal: Principal, code: str) -> str:
+    return f"message|{code}|{principal.key}"[:300]
+
+
+def _uuid(name: str) -> UUID:
+    try:
+        return UUID(name)
+    except ValueError:
+        raise Problem("attachment-unknown") from None

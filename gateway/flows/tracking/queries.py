@@ -1,0 +1,148 @@
+"""Reads of the tracking flow. Every read of reports takes the caller's scope and applies it in the query."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, and_, or_, select
+
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.reading import Row, Whole, report_by_code
+from gateway.kernel.ledger.scope import visible
+from gateway.model.principal import Scope
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list is narrowed to. `code` is a report's code, `number` any number an app gave; either may match."""
+
+    service: str | None = None
+    status: str | None = None
+    since: datetime | None = None
+    code: str | None = None
+    number: str | None = None
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A report with what is shown beside it: deadlines, and links to reports the caller may see."""
+
+    whole: Whole
+    deadlines: tuple[Row, ...]
+    links: tuple[Row, ...]
+
+
+def known(connection: Connection, scope: Scope, code: str) -> Known | None:
+    """Return a report with its deadlines and visible links, if the scope may see it."""
+    whole = report_by_code(connection, scope, code)
+    return None if whole is None else _beside(connection, scope, [whole])[0]
+
+
+def page(
+    connection: Connection, scope: Scope, filters: Filters, after: tuple[datetime, str] | None, limit: int
+) -> list[Known]:
+    """Return up to `limit` reports, newest first, that come after the (received_at, code) of the last one seen."""
+    statement = select(t.report).where(visible(scope))
+    if filters.service is not None:
+        statement = statement.where(t.report.c.service == filters.service)
+    if filters.status is not None:
+        statement = statement.where(t.report.c.status == filters.status)
+    if filters.since is not None:
+        statement = statement.where(t.report.c.received_at >= filters.since)
+    if filters.number is not None:
+        numbered = select(t.reference.c.report_id).where(t.reference.c.value == filters.number)
+        statement = statement.where(or_(t.report.c.code == filters.code, t.report.c.id.in_(numbered)))
+    if after is not None:
+        at, code = after
+        statement = statement.where(
+            or_(t.report.c.received_at < at, and_(t.report.c.received_at == at, t.report.c.code < code))
+        )
+    statement = statement.order_by(t.report.c.received_at.desc(), t.report.c.code.desc()).limit(limit)
+    reports = [dict(row) for row in connection.execute(statement).mappings()]
+    ids = [row["id"] for row in reports]
+    cases = _grouped(connection, t.cases, ids, t.cases.c.number)
+    numbers = _grouped(connection, t.reference, ids, t.reference.c.kind)
+    return _beside(
+        connection,
+        scope,
+        [Whole(report=row, cases=tuple(cases[row["id"]]), references=tuple(numbers[row["id"]])) for row in reports],
+    )
+
+
+def _beside(connection: Connection, scope: Scope, wholes: Sequence[Whole]) -> list[Known]:
+    ids = [whole.id for whole in wholes]
+    deadlines = _grouped(connection, t.deadline, ids, t.deadline.c.by)
+    links = _links(connection, scope, ids)
+    return [Known(whole=whole, deadlines=tuple(deadlines[whole.id]), links=tuple(links[whole.id])) for whole in wholes]
+
+
+def _grouped(
+    connection: Connection, table: Any, report_ids: Sequence[UUID], order: Any
+) -> defaultdict[UUID, list[Row]]:
+    grouped: defaultdict[UUID, list[Row]] = defaultdict(list)
+    rows = connection.execute(select(table).where(table.c.report_id.in_(report_ids)).order_by(order))
+    for row in rows.mappings():
+        grouped[row["report_id"]].append(dict(row))
+    return grouped
+
+
+def _links(connection: Connection, scope: Scope, ids: Sequence[UUID]) -> defaultdict[UUID, list[Row]]:
+    """Return the links of reports, both ways, to reports that the scope may see as well."""
+    grouped: defaultdict[UUID, list[Row]] = defaultdict(list)
+    for mine, theirs, direction in (
+        (t.link.c.report_id, t.link.c.other_id, "to"),
+        (t.link.c.other_id, t.link.c.report_id, "from"),
+    ):
+        rows = connection.execute(
+            select(mine.label("mine"), t.link.c.kind, t.link.c.at, t.report.c.code)
+            .join(t.report, t.report.c.id == theirs)
+            .where(mine.in_(ids), visible(scope))
+            .order_by(t.link.c.at, t.report.c.code)
+        ).mappings()
+        for row in rows:
+            link = {"kind": row["kind"], "at": row["at"], "code": row["code"], "direction": direction}
+            grouped[row["mine"]].append(link)
+    return grouped
+
+
+def door(connection: Connection, code: str) -> Row | None:
+    """Return what the secret of a report is checked against: `{id, epoch}`. Not a read of the report."""
+    row = connection.execute(select(t.report.c.id, t.report.c.epoch).where(t.report.c.code == code)).mappings()
+    found = row.first()
+    return None if found is None else dict(found)
+
+
+def timeline(connection: Connection, report_id: UUID, internal: bool, after: UUID | None = None) -> list[Row]:
+    """Return what was told about a report, oldest first; `internal` notes only for those who may read them.
+
+    `after` leaves out everything up to a row seen before (row ids grow with time).
+    """
+    statement = (
+        select(t.timeline, t.cases.c.app, t.cases.c.agency)
+        .outerjoin(t.cases, t.cases.c.id == t.timeline.c.case_id)
+        .where(t.timeline.c.report_id == report_id)
+    )
+    if not internal:
+        statement = statement.where(t.timeline.c.internal.is_(False))
+    if after is not None:
+        statement = statement.where(t.timeline.c.id > after)
+    found = connection.execute(statement.order_by(t.timeline.c.at, t.timeline.c.id))
+    return [dict(row) for row in found.mappings()]
+
+
+def first_answer(connection: Connection, scope: str, key: str) -> Row | None:
+    """Return the answer once given under an idempotency key."""
+    found = connection.execute(select(t.idempotency).where(t.idempotency.c.scope == scope, t.idempotency.c.key == key))
+    row = found.mappings().first()
+    return None if row is None else dict(row)
+
+
+def files(connection: Connection, owner: str, ids: Sequence[UUID]) -> list[Row]:
+    """Return uploads of a caller that are not yet part of a report."""
+    found = connection.execute(
+        select(t.attachment).where(
+            t.attachment.c.owner == owner, t.attachment.c.id.in_(ids), t.attachment.c.report_id.is_(None)
+        )
+    )
+    return [dict(row) for row in found.mappings()]
