@@ -6,7 +6,7 @@ only translates; the kinds of failure of such code are listed in `load.FOREIGN_F
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -109,8 +109,7 @@ async def gather(loaded: "LoadedConnector", method: Method, deadline_s: float | 
     made, ended = await _read(loaded, method, deadline_s)
     if ended.error is not None:
         outcome = _failed(loaded, ended.error, made, writing=False)
-    elif isinstance(ended.value, Batch) and (news := sound(ended.value.news)) is not None:
-        batch = msgspec.structs.replace(ended.value, news=news)
+    elif (batch := _page(ended.value)) is not None:
         outcome = Outcome(verdict=Verdict.ACCEPTED, batch=batch, exchanges=made)
     else:
         outcome = _foreign_value(loaded, ended.value, made, Verdict.BROKEN)
@@ -126,6 +125,16 @@ async def _read(
     # A look or a poll may take several requests, a login among them; each has its own limit in the manifest.
     ended = await run(method, call, deadline_s or 2 * (times.connect + times.total))
     return tuple(call.exchanges), ended
+
+
+def _page(value: object) -> Batch | None:
+    """Return a batch with every piece of news sound or quarantined; None for anything else."""
+    if not isinstance(value, Batch) or not isinstance(value.news, Sequence):
+        return None
+    if value.cursor is not None and not isinstance(value.cursor, str):
+        return None
+    news = sound(value.news)
+    return None if news is None else msgspec.structs.replace(value, news=news)
 
 
 def _proof(receipt: Receipt, key: str, numbered: bool, made: tuple[Exchange, ...], otherwise: Verdict) -> Outcome:

@@ -5,7 +5,10 @@ A piece of news that could not be stored becomes `Unreadable`, by its id; its ne
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from gateway.model.text import fault
 from gateway.sdk import Event, Look, News, Receipt, Reference, Tally, Unreadable
@@ -13,6 +16,7 @@ from gateway.sdk import Event, Look, News, Receipt, Reference, Tally, Unreadable
 LONGEST: Final = {"id": 200, "kind": 40, "word": 80, "reference kind": 40, "reference": 120}
 """Characters that the gateway keeps of each; nothing an app names its records by is ever cut to fit."""
 _SEQUENCE: Final = 2**53
+_PLAIN: Final = (bytes, datetime)
 
 
 def sound(items: Iterable[object]) -> tuple[News, ...] | None:
@@ -21,16 +25,28 @@ def sound(items: Iterable[object]) -> tuple[News, ...] | None:
     for item in items:
         if not isinstance(item, Event | Look | Tally | Unreadable):
             return None
-        wrong = next(_faults(item), None)
+        wrong = "not of its type" if not _typed(item) else next(_faults(item), None)
         checked.append(item if wrong is None else _quarantined(item, wrong))
     return tuple(checked)
 
 
 def receipt_fault(receipt: Receipt) -> str | None:
     """Return what is unsound in a receipt, None if it can be kept."""
+    if not _typed(receipt):
+        return "not of its type"
     if receipt.at is not None and receipt.at.tzinfo is None:
         return "time without a zone"
     return next(_all(_references(receipt.references), _text("word", receipt.word)), None)
+
+
+def _typed(item: msgspec.Struct) -> bool:
+    """Tell whether every field holds what its type says; Python lets a connector put anything there."""
+    try:
+        plain = msgspec.to_builtins(item, builtin_types=_PLAIN)
+        msgspec.convert(plain, type=type(item), builtin_types=_PLAIN)
+    except (msgspec.ValidationError, TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _faults(item: News) -> Iterator[str]:
