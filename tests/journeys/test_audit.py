@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from gateway.model.problem import Problem
 from rich.console import Console
 from sqlalchemy import Connection, delete, select, update
 
@@ -16,8 +15,9 @@ from gateway.flows.audit.trace import Trace
 from gateway.kernel.ledger import Ledger, Unavailable
 from gateway.kernel.ledger import tables as t
 from gateway.model.delivery import DeliveryState
-from gateway.model.entry import Entry
+from gateway.model.entry import Entry, canonical
 from gateway.model.principal import EVERYTHING, Actor, Scope
+from gateway.model.problem import Problem
 from gateway.model.status import Status
 from tests.journeys.filed import CONTENT, flood, opened
 
@@ -124,7 +124,7 @@ async def test_a_look_that_cannot_be_written_shows_nothing(tmp_path: Path, sqlit
         async def gone(act: object) -> None:
             raise Unavailable("down")
 
-        books.ledger.commit = gone  # type: ignore[method-assign, assignment]
+        books.ledger.commit = gone  # type: ignore[method-assign]
         with pytest.raises(Unavailable):
             await trace(books.ledger, AUDITOR, code, EVERYTHING)
 
@@ -142,15 +142,22 @@ async def test_what_is_missing_or_altered_shows(database_url: str, tmp_path: Pat
             books.ledger,
             update(t.entry).where(t.entry.c.stream == damage, t.entry.c.seq == 2).values(body=body),
         )
+        (word,) = [entry.seq for entry in await books.ledger.read(entries, code) if entry.event == "e-5"]
+        forged = msgspec.structs.replace((await books.ledger.read(entries, code))[word - 4], word="CANCELLED")
+        await tamper(
+            books.ledger,
+            update(t.entry).where(t.entry.c.stream == code, t.entry.c.seq == word).values(body=canonical(forged)),
+        )
         document = await trace(books.ledger, AUDITOR, code, EVERYTHING)
         found = {(gap.report, gap.first, gap.last, gap.reason) for gap in document.gaps}
         assert found == {
             (code, 4, 5, "missing"),
             (code, 7, 7, "missing"),
+            (code, word, word, "altered"),
             (damage, 2, 2, "altered"),
             (damage, last, last, "missing"),
         }
-        assert len(document.hops) == len(whole.hops) - 5
+        assert len(document.hops) == len(whole.hops) - 6
         lines = drawn(document, 100, "en")
         assert f"entries MISSING: {code} 4–5" in line(lines, "4–5")
         assert "entries ALTERED" in line(lines, f"{damage} 2")
@@ -171,6 +178,7 @@ async def test_a_trace_keeps_to_its_scope(database_url: str, tmp_path: Path) -> 
     async with opened(database_url, tmp_path) as books:
         code, damage = await flood(books)
         secret = await books.file("GV-GRAFT", privacy="restricted", follow_up_to=code)
+        beyond = await books.file("XX-OTHER", follow_up_to=secret)
         ordinary = Scope(everything=True)
         document = await trace(books.ledger, AUDITOR, code, ordinary)
         assert [report.code for report in document.reports] == [code, damage]
@@ -178,7 +186,7 @@ async def test_a_trace_keeps_to_its_scope(database_url: str, tmp_path: Path) -> 
             await trace(books.ledger, AUDITOR, secret, ordinary)
         assert refused.value.status == 404
         document = await trace(books.ledger, AUDITOR, code, EVERYTHING)
-        assert [report.code for report in document.reports] == [code, damage, secret]
+        assert {report.code for report in document.reports} == {code, damage, secret, beyond}
 
 
 async def test_a_number_that_two_apps_gave_is_not_chosen_silently(database_url: str, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.outcome import accepted
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
-from gateway.model.case import CaseEvent
+from gateway.model.case import CaseEvent, fold
 from gateway.model.delivery import Command, DeliveryState, Next
 from gateway.model.entry import Hop
 from gateway.model.problem import Problem
@@ -197,7 +197,8 @@ class Mover:
         report, old = at.whole.ref(self._ledger.vault), at.whole.case(at.row["case_id"])
         ended = CaseEvent(id=f"cancel:{at.row['key']}", at=act.now, status=Status.CANCELLED)
         act.hear(report, case_ref(old), ended, "given_up", rule="desk:cancel")
-        act.move(case_ref(old), Status.CANCELLED, None, act.now)
+        folded = fold([*at.known, ended])
+        act.move(case_ref(old), folded.status, folded.word, folded.since)
         number = max(case["number"] for case in at.whole.cases) + 1
         row = {
             "app": queries.DESK,
@@ -218,7 +219,7 @@ class Mover:
             agency=old["agency"],
         )
         others = [Status(other["status"]) for other in at.whole.cases if other["id"] != old["id"]]
-        status = report_status([*others, Status.CANCELLED, Status.RECEIVED])
+        status = report_status([*others, folded.status, Status.RECEIVED])
         if status == at.whole.report["status"]:
             act.touch(report)
         else:
