@@ -1,0 +1,150 @@
+"""What is left when the stories have been told: the outcome, the trace of the flood, and an invitation to play on."""
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from gateway.demo.people import ROLES, Company
+from gateway.demo.surroundings import APPS, World
+from gateway.demo.teller import Teller
+from gateway.demo.verdict import Scene
+from gateway.flows.audit import Trace, picture
+
+_SHOWN: Final = 2
+"""How many reports of a trace are printed in full: the root and one that follows it."""
+PLAY: Final = "play.sh"
+
+
+def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[str, str]], as_json: bool) -> None:
+    """Tell how every story ended; `titles` are by the story's name."""
+    if as_json:
+        scenarios = [_scenario(scene) for scene in scenes]
+        sys.stdout.write(msgspec.json.encode({"scenarios": scenarios}).decode() + "\n")
+        sys.stdout.flush()
+        return
+    teller.heading(
+        "Hasil, diperiksa dari catatan aplikasi dan jejak", "outcome, checked from the apps' records and the trace"
+    )
+    for scene in scenes:
+        indonesian, english = titles[scene.name]
+        reports, records = len({case.code for case in scene.cases}), len(scene.cases)
+        if scene.ok:
+            teller.result(
+                True,
+                f"{indonesian}: {reports} laporan, tepat satu kali di aplikasinya, {scene.entries} catatan jejak",
+                f"{english}: {reports} reports, each exactly once in its app, {scene.entries} entries",
+            )
+        else:
+            teller.result(
+                False,
+                f"{indonesian}: {len(scene.faults)} hal tidak sesuai",
+                f"{english}: {len(scene.faults)} things are not as they must be ({records} cases)",
+            )
+
+
+def _scenario(scene: Scene) -> dict[str, object]:
+    cases = [{"app": case.app, "reference": case.reference, "status": case.status} for case in scene.cases]
+    return {"name": scene.name, "code": scene.code, "cases": cases, "entries": scene.entries, "ok": scene.ok}
+
+
+def trace(teller: Teller, whole: Trace) -> None:
+    """Print the trace of a story: the report itself and the one of its follow-ups that went furthest."""
+    if teller.silent:
+        return
+    brief, left_out = shortened(whole)
+    teller.blank()
+    teller.show(picture(brief, "id", teller.width))
+    if left_out:
+        teller.show(
+            Text(f"  + {left_out} laporan lain yang sama jalannya · {left_out} more that went the same way: ", "dim")
+            + Text(f"gateway audit trace {whole.report.code}", "bold")
+        )
+
+
+def shortened(whole: Trace) -> tuple[Trace, int]:
+    """Return a trace with its root and the follow-up that has most entries, and how many reports were left out."""
+    others = [report for report in whole.reports if report.code != whole.report.code]
+    if len(others) < _SHOWN:
+        return whole, 0
+    entries = {report.code: sum(hop.report == report.code for hop in whole.hops) for report in others}
+    kept = {whole.report.code, *sorted(entries, key=lambda code: -entries[code])[: _SHOWN - 1]}
+    links = tuple(link for link in whole.report.links if link.code in kept)
+    root = msgspec.structs.replace(whole.report, links=links)
+    brief = msgspec.structs.replace(
+        whole,
+        report=root,
+        reports=tuple(report for report in whole.reports if report.code in kept),
+        hops=tuple(hop for hop in whole.hops if hop.report in kept),
+        gaps=tuple(gap for gap in whole.gaps if gap.report in kept),
+    )
+    return brief, len(whole.reports) - len(kept)
+
+
+def invite(teller: Teller, world: World, company: Company, scenes: Sequence[Scene]) -> None:
+    """Print addresses, tokens and lines to go on playing with, and where everything is kept."""
+    file = _play_file(world, company)
+    teller.heading("Silakan bermain", "now it is your turn · Ctrl-C ends it")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    grid.add_row("gateway", f"{world.gateway}  (API; {world.gateway}/schema)")
+    for app in APPS:
+        grid.add_row(app, f"{world.app(app)}/_sandbox/records")
+    grid.add_row("data", str(world.folder))
+    teller.show(grid)
+    ticket = next((case.reference for scene in scenes if scene.name == "prank" for case in scene.cases), None)
+    for told, line in _lines(file, ticket or "TICKET", scenes[0].code or "CODE"):
+        teller.show(Text(f"\n# {told}", "dim"))
+        # One line each, however long: a line that the terminal wraps can still be copied.
+        teller.line(line)
+
+
+def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
+    body = '{"service":"EM-HAZARD","description":"Pohon tumbang menutup jalan","place":{"village":"73.11.03.1003"}}'
+    post = "-H 'Idempotency-Key: coba-1' -H 'Content-Type: application/json'"
+    return [
+        (
+            "alamat dan token untuk baris-baris berikut · addresses and tokens for the lines below",
+            f". {shlex.quote(str(file))}",
+        ),
+        (
+            "lapor sebagai warga · report as a citizen",
+            f"curl -s $GATEWAY/v1/reports -H \"Authorization: Bearer $WARGA\" {post} -d '{body}'",
+        ),
+        (
+            "gerakkan tiket 112 yang masih terbuka · move the 112 ticket that is still open",
+            f'curl -s $CC112/_sandbox/records/{ticket}/advance -d \'{{"word":"DISPATCHED"}}\'',
+        ),
+        (
+            "lihat laporannya · see its report",
+            f'curl -s "$GATEWAY/v1/reports?q={ticket}" -H "Authorization: Bearer $KOORDINATOR"',
+        ),
+        (
+            "jejak sebagai auditor · the trace as an auditor",
+            f'curl -s $GATEWAY/v1/audit/reports/{flood}/trace -H "Authorization: Bearer $AUDITOR"',
+        ),
+        (
+            "jejak di terminal, dari nomor mana pun · on the terminal, from any number",
+            f"gateway audit trace {ticket}",
+        ),
+        ("majukan waktu sepuluh hari · let ten days pass", "gateway clock +10d"),
+    ]
+
+
+def _play_file(world: World, company: Company) -> Path:
+    """Write a file for the shell: addresses, tokens, and the settings that make `gateway` work on this data."""
+    exports = {"GATEWAY": world.gateway} | {app.upper(): world.app(app) for app in APPS}
+    exports |= {name.upper(): company.people[name].token or "" for name in ROLES}
+    exports |= world.settings()
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
+    file = world.folder / PLAY
+    with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="utf-8") as out:
+        out.writelines(lines)
+    return file

@@ -1,0 +1,79 @@
+"""Who plays: people with their tokens from `gateway token`, and the officers in the apps."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from gateway.demo.callers import Officer, Person
+from gateway.demo.memory import Memory
+from gateway.demo.processes import NotStarted
+from gateway.demo.surroundings import World
+from gateway.sdk.clock import Clock
+
+TOKEN_HOURS: Final = 12
+_SPARE: Final = timedelta(hours=1)
+
+ROLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "warga": ("warga-nur-afiah", "--role", "citizen"),
+    "operator_balusu": ("operator-takkalasi", "--role", "operator", "--agency", "KEC-BALUSU"),
+    "operator_mallusetasi": ("operator-nepo", "--role", "operator", "--agency", "KEC-MALLUSETASI"),
+    "koordinator": ("koordinator-112", "--role", "coordinator"),
+    "auditor": ("auditor-inspektorat", "--role", "auditor"),
+}
+"""Everybody with an account: the arguments of `gateway token` that make their token."""
+
+
+class Company(msgspec.Struct, frozen=True, kw_only=True):
+    """Everybody. `people` are by the names in ROLES; `cc112` and `sigapdes` are the officers in the apps."""
+
+    people: Mapping[str, Person]
+    cc112: Officer
+    sigapdes: Officer
+
+
+@asynccontextmanager
+async def enter(world: World, kept: Memory, clock: Clock) -> AsyncIterator[Company]:
+    """Give everybody their token and a connection."""
+    tokens = await _tokens(world, kept, clock)
+    company = Company(
+        people={name: Person(world.gateway, clock, token) for name, token in tokens.items()},
+        cc112=Officer("cc112", world.app("cc112"), clock),
+        sigapdes=Officer("sigapdes", world.app("sigapdes"), clock),
+    )
+    try:
+        yield company
+    finally:
+        for caller in (*company.people.values(), company.cc112, company.sigapdes):
+            await caller.close()
+
+
+async def _tokens(world: World, kept: Memory, clock: Clock) -> Mapping[str, str]:
+    """Return everybody's token, made by `gateway token` where there is none that lasts."""
+    state = kept.state
+    now = clock.real()
+    if state.tokens_until is not None and now < state.tokens_until - _SPARE and set(state.tokens) == set(ROLES):
+        return state.tokens
+    made = await asyncio.gather(*(_token(world, arguments) for arguments in ROLES.values()))
+    tokens = dict(zip(ROLES, made, strict=True))
+    until = now + timedelta(hours=TOKEN_HOURS)
+    kept.change(msgspec.structs.replace(state, tokens=tokens, tokens_until=until))
+    return tokens
+
+
+async def _token(world: World, arguments: tuple[str, ...]) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *world.gateway_command("token", *arguments, "--hours", str(TOKEN_HOURS)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=world.environ(),
+        cwd=world.folder,
+    )
+    out, err = await process.communicate()
+    if process.returncode != 0:
+        raise NotStarted(f"gateway token {arguments[0]}: {err.decode(errors='replace').strip()}")
+    return out.decode().strip()

@@ -1,0 +1,141 @@
+"""Flood at Takkalasi: rings at 112, is born there; the same night the lurah's operator records 14 damaged houses."""
+
+import asyncio
+from typing import Final
+
+from gateway.demo.callers import Json
+from gateway.demo.stage import Stage
+from gateway.demo.stories.cast import DAMAGE_WAY, HOUSES, TAKKALASI, damage
+from gateway.demo.verdict import Ending, Wanted
+
+TITLE: Final = ("Banjir di Takkalasi", "Flood at Takkalasi")
+
+_CALL: Final = "flood.call"
+_MOVED: Final = 1
+_UNITS: Final = {"BPBD-01": "BPBD", "BASARNAS-02": "EXT-BASARNAS"}
+
+ENDING: Final = Ending(
+    name="flood",
+    wanted=(
+        Wanted(step=_CALL, app="cc112", born=True, word="CLOSED", status="resolved"),
+        *(
+            Wanted(
+                step=f"flood.house-{number:02d}",
+                app="sigapdes",
+                word="3" if number == _MOVED else "1",
+                status="resolved" if number == _MOVED else "received",
+                follows=_CALL,
+            )
+            for number in range(1, len(HOUSES) + 1)
+        ),
+    ),
+)
+
+
+async def play(stage: Stage) -> None:
+    """Play it from wherever it stands."""
+    ticket, code = await _call(stage)
+    await _rescue(stage, ticket, code)
+    await _houses(stage, ticket)
+    await stage.reaches(code, "resolved")
+    stage.teller.say(
+        "auditor",
+        f"menelusuri tiket [b]{ticket}[/b]: satu jejak lewat 112, gateway dan Si-GAPDes (dicetak di bawah)",
+        f"traces ticket {ticket}: one trail through 112, gateway and Si-GAPDes (printed below)",
+    )
+
+
+async def _call(stage: Stage) -> tuple[str, str]:
+    incident = await stage.born(
+        _CALL,
+        stage.cc112,
+        {
+            "category": "BANJIR",
+            "priority": 1,
+            "call": {"type": "normal", "msisdn": "+6281242000112"},
+            "caller": {"name": "Hj. Rosmini", "withheld": False},
+            "location": {
+                "lat": TAKKALASI.latitude,
+                "lon": TAKKALASI.longitude,
+                "accuracy_m": 40,
+                "text": "Takkalasi, dekat jembatan",
+                "kode_wilayah": TAKKALASI.village,
+            },
+            "narrative": "Air sungai meluap, sudah setinggi pinggang; ada lansia yang belum keluar rumah.",
+        },
+        "narrative",
+    )
+    ticket = incident.reference
+    stage.teller.say(
+        "112",
+        f"menerima telepon: air setinggi pinggang di Takkalasi → tiket [b]{ticket}[/b]",
+        "takes a call: water waist-high at Takkalasi → a ticket",
+    )
+    code = await stage.code_of(ticket)
+    stage.teller.say(
+        "gateway",
+        f"mendengar lewat webhook bertanda tangan dan membuka laporan [b]{code}[/b] (EM-FLOOD, BPBD)",
+        "hears by signed webhook and opens a report here",
+    )
+    return ticket, code
+
+
+async def _rescue(stage: Stage, ticket: str, code: str) -> None:
+    async def move(word: str, unit_word: str, note: str | None = None) -> None:
+        units = {unit: (agency, unit_word) for unit, agency in _UNITS.items()}
+        await stage.move_incident(ticket, word, units, note)
+
+    await move("DISPATCHED", "ASSIGNED")
+    await stage.reaches(code, "routed", "in_progress", "on_scene", "resolved")
+    await move("ON_THE_WAY", "ON_THE_WAY")
+    await stage.reaches(code, "in_progress", "on_scene", "resolved")
+    stage.teller.say(
+        "112",
+        "mengirim BPBD dan Basarnas; keduanya di jalan → warga melihat “ditangani”",
+        "sends BPBD and Basarnas; both on the way → people see “in progress”",
+    )
+    await move("ON_SCENE", "ON_SCENE", "Perahu karet tiba, evakuasi 3 lansia")
+    await stage.reaches(code, "on_scene", "resolved")
+    stage.teller.say(
+        "112",
+        "regu tiba di lokasi, tiga lansia dievakuasi → “petugas di lokasi”",
+        "the teams arrive, three elderly people are brought out → “on scene”",
+    )
+    await move("ON_SCENE", "DONE")
+    await move("CLOSED", "DONE", "Seluruh warga terevakuasi, air surut")
+    await stage.reaches(code, "resolved")
+    stage.teller.say("112", "menutup tiket, tertangani → laporan “selesai”", "closes the ticket, handled → “resolved”")
+
+
+async def _houses(stage: Stage, ticket: str) -> None:
+    async def file(number: int, house: Json) -> str:
+        filed = await stage.file(
+            f"flood.house-{number:02d}", stage.people["operator_balusu"], house | {"follow_up_to": ticket}
+        )
+        return filed.code
+
+    at = stage.memory.state.started_at
+    codes = await asyncio.gather(
+        *(file(number, damage(household, TAKKALASI, "banjir", at)) for number, household in enumerate(HOUSES, start=1))
+    )
+    stage.teller.say(
+        "desa",
+        f"operator Kelurahan Takkalasi mendata [b]{len(codes)} rumah rusak[/b], tindak lanjut dari tiket 112",
+        f"the lurah's operator records {len(codes)} damaged houses, following up the 112 ticket",
+    )
+    references = await asyncio.gather(*(stage.arrives(code, "sigapdes") for code in codes))
+    reference, code = references[_MOVED - 1], codes[_MOVED - 1]
+    stage.teller.say(
+        "sigapdes",
+        f"menyimpan {len(set(references))} data kerusakan; [b]{code}[/b] di sana bernama [b]{reference}[/b]",
+        "keeps every record once, each under its own number",
+    )
+    await stage.move_village(reference, "2", DAMAGE_WAY)
+    await stage.reaches(code, "in_progress", "resolved")
+    await stage.move_village(reference, "3", DAMAGE_WAY, "Bantuan seng dan sembako sudah disalurkan")
+    await stage.reaches(code, "resolved")
+    stage.teller.say(
+        "sigapdes",
+        f"petugas menangani {reference}, lalu selesai: bantuan disalurkan → {code} “selesai”",
+        "the officer handles it, then done: relief handed out → “resolved”",
+    )

@@ -1,0 +1,143 @@
+"""What a visitor reads: Indonesian first, English second. Everything on a terminal, results only in a pipe."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.rule import Rule
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+_WIDEST: Final = 140
+_SIDE_BY_SIDE: Final = 130
+"""From this width on the two languages stand beside each other, below it one under the other."""
+_WHO: Final = {
+    "warga": "bold green",
+    "112": "bold red",
+    "desa": "bold yellow",
+    "gateway": "bold cyan",
+    "cc112": "bold magenta",
+    "sigapdes": "bold magenta",
+    "auditor": "bold blue",
+}
+"""Who speaks, with the colour it has; anybody else is plain."""
+
+
+class Teller:
+    """Tells the show. `loud` is a terminal that follows every step; `silent` prints no result either (JSON)."""
+
+    def __init__(self, *, silent: bool, out: Console | None = None, err: Console | None = None) -> None:
+        self.out = out or Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self._err = err or Console(stderr=True, highlight=False)
+        self.silent = silent
+        self.loud = self.out.is_terminal and not silent
+        self._status: Status | None = None
+
+    @property
+    def width(self) -> int:
+        """How many columns there are to fill."""
+        return min(self.out.width, _WIDEST) if self.out.is_terminal else 120
+
+    def title(self, indonesian: str, english: str) -> None:
+        """Open the show."""
+        if self.loud:
+            self.out.print()
+            self.out.print(Text(indonesian, "bold"), Text(english, "dim"), sep="\n")
+
+    def story(self, number: int, indonesian: str, english: str) -> None:
+        """Open a story."""
+        if self.loud:
+            self.out.print()
+            heading = Text.assemble((f"{number} · {indonesian}", "bold"), ("  " + english, "dim"))
+            self.out.print(Rule(heading, align="left", style="cyan"), width=self.width)
+
+    def heading(self, indonesian: str, english: str) -> None:
+        """Open a part that is a result."""
+        if not self.silent:
+            self.out.print()
+            heading = Text.assemble((indonesian, "bold"), (f"  {english}", "dim"))
+            if self.out.is_terminal:
+                self.out.print(Rule(heading, align="left", style="green"), width=self.width)
+            else:
+                self.out.print(heading)
+
+    def say(self, who: str, indonesian: str, english: str) -> None:
+        """Tell one step; names in [square brackets] of rich's markup are allowed, what others wrote must be safe()."""
+        if self.loud:
+            self.out.print(self._line(Text(who, _WHO.get(who, "bold")), indonesian, english), width=self.width)
+
+    def result(self, good: bool, indonesian: str, english: str) -> None:
+        """Tell how a story ended; a pipe reads this too."""
+        if self.silent:
+            return
+        sign = Text("✓", "bold green") if good else Text("✗", "bold red")
+        if self.loud:
+            self.out.print(self._line(Text.assemble("       ", sign), indonesian, english), width=self.width)
+        else:
+            self.out.print(Text.from_markup(f"{sign.plain} {indonesian} · {english}"))
+
+    def show(self, what: RenderableType) -> None:
+        """Print a result as it is."""
+        if not self.silent:
+            self.out.print(what)
+
+    def blank(self) -> None:
+        """Leave a line free."""
+        if not self.silent:
+            self.out.print()
+
+    def line(self, text: str) -> None:
+        """Print a line to be copied: never broken, never padded."""
+        if not self.silent:
+            self.out.print(Text(text), soft_wrap=True)
+
+    def trouble(self, indonesian: str, english: str) -> None:
+        """Tell on the error stream what went wrong."""
+        self._hush()
+        self._err.print(Text(indonesian, "bold red"))
+        self._err.print(Text(english, "red"))
+
+    def detail(self, text: str) -> None:
+        """Print evidence on the error stream, as it is."""
+        self._hush()
+        self._err.print(Text(text, "dim"))
+
+    @contextmanager
+    def waiting(self, indonesian: str, english: str) -> Iterator[None]:
+        """Show, on a terminal, what is being waited for."""
+        if not self.loud or self._status is not None:
+            yield
+            return
+        self._status = self.out.status(Text.assemble(indonesian, ("  " + english, "dim")), spinner="dots")
+        with self._status:
+            try:
+                yield
+            finally:
+                self._hush()
+
+    def _hush(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _line(self, who: Text, indonesian: str, english: str) -> Table:
+        line = Table.grid(padding=(0, 2))
+        line.add_column(width=8, justify="right", no_wrap=True)
+        line.add_column(ratio=3, overflow="fold")
+        first, second = Text.from_markup(indonesian), Text.from_markup(english, style="dim")
+        if self.width >= _SIDE_BY_SIDE:
+            line.add_column(ratio=2, overflow="fold")
+            line.add_row(who, first, second)
+        else:
+            line.add_row(who, first)
+            line.add_row("", second)
+        return line
+
+
+def safe(text: str) -> str:
+    """Return text that says exactly itself: no markup, nothing unprintable."""
+    return escape("".join(char if char.isprintable() else "�" for char in text))

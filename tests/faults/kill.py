@@ -1,0 +1,245 @@
+"""Kills the gateway of a running demo with `kill -9` at random moments, lets the demo go on, and counts.
+
+By hand: `python -m tests.faults.kill --kills 200` prints one JSON object. What is true is read from the disk after
+everything has ended: the demo's journal of answers, the sandboxes' own files, the gateway's entries.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway.demo.memory import read_acks
+from gateway.model.codes import parse_key
+from tests.architecture.source import ROOT
+
+LATEST_S = 7.0
+"""A kill comes at most this long after the gateway's process began: from its first breath into the last story."""
+GATEWAY_ENDED = 3
+RUN_S = 240.0
+"""How long one run may take that nobody kills."""
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """One demo from its beginning to its good end. `moments` are seconds of the gateway's life at each kill."""
+
+    folder: str
+    moments: list[float] = []
+    faults: list[str] = []
+    reports: int = 0
+    seconds: float = 0.0
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of all kills; `hits` are those that met a living gateway."""
+
+    seed: int
+    kills: int
+    hits: int
+    runs: list[Run]
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that was not as it must be; a run that killed nothing proves nothing."""
+        found = [fault for run in self.runs for fault in run.faults]
+        return found if self.hits else [*found, "no kill met a living gateway"]
+
+
+def demo(folder: Path, resume: bool) -> subprocess.Popen[str]:
+    """Start the unattended demo."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    environ |= {"GATEWAY_CONFIG": str(ROOT / "config"), "GATEWAY_CONNECTORS": str(ROOT / "connectors")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--once", "--data", str(folder), *["--resume"] * resume],
+        cwd=folder.parent,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def gateway_of(folder: Path, process: subprocess.Popen[str]) -> int | None:
+    """Wait for the gateway of a demo; return its process number, None if the demo ended before."""
+    file = folder / "run" / "gateway.pid"
+    before = file.read_text() if file.is_file() else ""
+    while process.poll() is None:
+        if file.is_file() and (text := file.read_text()) not in {"", before} and text.endswith("\n"):
+            return int(text)
+        time.sleep(0.005)
+    return None
+
+
+def campaign(folder: Path, kills: int, seed: int, most_per_run: int = 12) -> Summary:
+    """Kill until `kills` are done, in as many runs as that takes."""
+    chance = random.Random(seed)
+    runs: list[Run] = []
+    left = kills
+    while left > 0:
+        run = Run(folder=str(folder / f"run-{len(runs) + 1}"))
+        runs.append(run)
+        left -= one_run(run, min(left, most_per_run), chance)
+        if run.faults:
+            break
+    hits = sum(len(run.moments) for run in runs)
+    return Summary(seed=seed, kills=kills - left, hits=hits, runs=runs)
+
+
+def one_run(run: Run, kills: int, chance: random.Random) -> int:
+    """Play one demo to its end with up to `kills` kills on the way; return how many were tried."""
+    folder, began, tried, resume = Path(run.folder), time.monotonic(), 0, False
+    folder.mkdir(parents=True)
+    while True:
+        process = demo(folder, resume)
+        resume = True
+        pid = gateway_of(folder, process)
+        moment = chance.uniform(0.0, LATEST_S)
+        if pid is not None and tried < kills:
+            tried += 1
+            hit = killed(process, pid, moment)
+            if hit is not None:
+                run.moments.append(round(hit, 3))
+        told = ended(process)
+        if process.returncode == GATEWAY_ENDED and "gateway demo --resume" in told:
+            continue
+        if process.returncode != 0:
+            run.faults.append(f"after {run.moments}: the demo ended with {process.returncode}: {told[-3000:]}")
+        break
+    run.seconds = round(time.monotonic() - began, 1)
+    if not run.faults:
+        run.faults += faults_of(folder)
+        run.reports = len({ack.code for ack in read_acks(folder)})
+    return tried
+
+
+def killed(process: subprocess.Popen[str], pid: int, moment: float) -> float | None:
+    """Kill a gateway at a moment of its life; None if it, or its demo, had ended before."""
+    began = time.monotonic()
+    try:
+        process.wait(moment)
+        return None
+    except subprocess.TimeoutExpired:
+        pass
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return None
+    return time.monotonic() - began
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """Return what a demo printed when it has ended."""
+    try:
+        return process.communicate(timeout=RUN_S)[0]
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        return process.communicate()[0] + f"\n(still running after {RUN_S:.0f} s)"
+
+
+# What is true, read from the disk.
+
+
+def faults_of(folder: Path) -> list[str]:
+    """Say where promises, the apps' records and the gateway's entries do not agree."""
+    acks = read_acks(folder)
+    codes = Counter(code for _, code in {(ack.key, ack.code) for ack in acks})
+    faults = [f"{code} was promised under {count} keys" for code, count in codes.items() if count > 1]
+    promised: dict[str, set[str]] = {}
+    for ack in acks:
+        promised.setdefault(ack.key, set()).add(ack.code)
+    faults += [f"{key} was answered with {sorted(given)}" for key, given in promised.items() if len(given) > 1]
+    if not acks:
+        faults.append("nothing was ever promised")
+    records = {app: list(app_records(folder / "gateway" / "sandboxes" / app)) for app in ("cc112", "sigapdes")}
+    with sqlite3.connect(f"file:{folder / 'gateway' / 'gateway.db'}?mode=ro", uri=True) as database:
+        database.row_factory = sqlite3.Row
+        known = {row["code"] for row in database.execute("select code from report")}
+        faults += [f"{code} was promised and is not there" for code in codes.keys() - known]
+        faults += list(of_deliveries(database, records))
+        faults += list(of_entries(database))
+    return faults
+
+
+def app_records(folder: Path) -> Iterator[dict[str, Any]]:
+    """Return the records of a simulated app as its file has them, the last state of each."""
+    last: dict[str, dict[str, Any]] = {}
+    for line in (folder / "log.jsonl").read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n"):
+            for record in json.loads(line).get("records", ()):
+                last[record["reference"]] = record
+    yield from last.values()
+
+
+def of_deliveries(database: sqlite3.Connection, records: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """Hold every delivery against the app it went to: there exactly once, and nothing there that was not sent."""
+    opened = list(database.execute("select key, app, state from delivery where command = 'open'"))
+    for delivery in opened:
+        there = [record for record in records[delivery["app"]] if record["key"] == delivery["key"]]
+        if delivery["state"] != "accepted":
+            yield f"{delivery['key']} to {delivery['app']} is {delivery['state']}"
+        if len(there) != 1:
+            yield f"{delivery['key']} is {len(there)} times in {delivery['app']}"
+    keys = {(delivery["app"], delivery["key"]) for delivery in opened}
+    for app, held in records.items():
+        for record in held:
+            if record["key"] is not None and (app, record["key"]) not in keys:
+                yield f"{app} has {record['reference']} under {record['key']}, which was never sent"
+    born = {record["reference"] for held in records.values() for record in held if record["key"] is None}
+    adopted = Counter(
+        row["value"]
+        for row in database.execute(
+            "select reference.value from reference join report on report.id = reference.report_id"
+            " where report.born_in = reference.app"
+        )
+    )
+    for reference in born:
+        tickets = not reference.startswith("call-")
+        if adopted[reference] != tickets:
+            yield f"{reference} was born in its app and is {adopted[reference]} reports here"
+
+
+def of_entries(database: sqlite3.Connection) -> Iterator[str]:
+    """Hold the entries against themselves: no hole in a stream, no delivery accepted twice or never."""
+    numbers: dict[str, list[int]] = {}
+    accepted: Counter[str] = Counter()
+    for row in database.execute("select stream, seq, body from entry order by stream, seq"):
+        numbers.setdefault(row["stream"], []).append(row["seq"])
+        entry = json.loads(row["body"])
+        if entry["kind"] == "delivery.accepted":
+            accepted[entry["hop"]["delivery"]] += 1
+    for stream, found in numbers.items():
+        if found != list(range(1, len(found) + 1)):
+            yield f"{stream} has the entries {found}"
+    for row in database.execute("select key, state from delivery"):
+        if accepted[row["key"]] != (row["state"] == "accepted") or parse_key(row["key"]) is None:
+            yield f"{row['key']} is {row['state']} and was accepted {accepted[row['key']]} times"
+
+
+def main() -> None:
+    """Run a campaign and print its summary; exit status 1 if anything is not as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.kill")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gateway-kill-") as folder:
+        summary = campaign(Path(folder), given.kills, given.seed)
+        told = msgspec.to_builtins(summary) | {"faults": summary.faults, "good": not summary.faults}
+    json.dump(told, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+    sys.exit(1 if summary.faults else 0)
+
+
+if __name__ == "__main__":
+    main()

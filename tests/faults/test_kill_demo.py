@@ -1,0 +1,54 @@
+"""`kill -9` of the gateway at random moments of the demo, then `--resume`: every report exactly once, nothing lost."""
+
+import json
+import os
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.faults.kill import campaign, faults_of
+
+KILLS = int(os.environ.get("GATEWAY_SOAK_KILLS", "10"))
+
+
+@pytest.mark.timeout(60 + 60 * KILLS)
+def test_killed_at_any_moment_it_goes_on_and_ends_well(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(2**31)
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+    summary = campaign(tmp_path, KILLS, seed)
+    assert summary.faults == []
+    assert summary.kills >= KILLS
+    assert max(len(run.moments) for run in summary.runs) >= min(KILLS, 3), "several kills in one run"
+    _lies_are_seen(Path(summary.runs[-1].folder))
+
+
+def _lies_are_seen(folder: Path) -> None:
+    """The checker itself, on the folder that has just been found good: each planted fault must be caught."""
+    log = folder / "gateway" / "sandboxes" / "sigapdes" / "log.jsonl"
+    honest = log.read_bytes()
+    records = [
+        record for line in honest.splitlines() for record in json.loads(line).get("records", ()) if record["key"]
+    ]
+    twice = json.dumps({"records": [records[0] | {"reference": "kerusakan:999"}]})
+    log.write_bytes(honest + twice.encode() + b"\n")
+    assert "is 2 times in sigapdes" in " | ".join(faults_of(folder))
+
+    lost = [line for line in honest.splitlines(keepends=True) if records[0]["key"].encode() not in line]
+    log.write_bytes(b"".join(lost))
+    assert "is 0 times in sigapdes" in " | ".join(faults_of(folder))
+    log.write_bytes(honest)
+    assert faults_of(folder) == []
+
+    acks = folder / "acks.jsonl"
+    first = json.loads(acks.read_bytes().splitlines()[0])
+    with acks.open("ab") as file:
+        file.write(json.dumps(first | {"code": "BRU-0000-0000"}).encode() + b"\n")
+    assert "was answered with" in " | ".join(faults_of(folder))
+    assert "is not there" in " | ".join(faults_of(folder))
+
+    with sqlite3.connect(folder / "gateway" / "gateway.db") as database:
+        database.execute("delete from entry where kind = 'delivery.accepted' and seq = (select min(seq) from entry)")
+        database.execute("delete from entry where rowid = (select max(rowid) from entry) - 1")
+    assert "has the entries" in " | ".join(faults_of(folder))

@@ -1,0 +1,174 @@
+"""`gateway demo` from outside: unattended it ends well and says so, stopped or killed it goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.demo.memory import read_acks
+from tests.architecture.source import ROOT
+
+MOST_S = 60.0
+"""How long the unattended demo may take."""
+
+
+def command(folder: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "gateway", "demo", "--data", str(folder / "demo"), *options]
+
+
+def environ() -> dict[str, str]:
+    """An environment as bare as a visitor's, with settings that must not reach the demo's gateway."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return kept | {
+        "GATEWAY_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/production",
+        "GATEWAY_CONFIG": str(ROOT / "config"),
+        "GATEWAY_CONNECTORS": str(ROOT / "connectors"),
+    }
+
+
+def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, *options),
+        cwd=folder,
+        env=environ(),
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of living processes that name a folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.timeout(200)
+def test_unattended_it_ends_well_and_says_so(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = run(tmp_path, "--once", "--json")
+    took = time.monotonic() - began
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert list(told) == ["scenarios"]
+    scenarios = {scenario["name"]: scenario for scenario in told["scenarios"]}
+    assert list(scenarios) == ["flood", "fire", "prank", "letter"]
+    for scenario in scenarios.values():
+        assert set(scenario) == {"name", "code", "cases", "entries", "ok"}
+        assert scenario["ok"] is True
+        assert scenario["code"].startswith("BRU-")
+        assert scenario["entries"] > 3
+    _flood(scenarios["flood"])
+    assert [case["app"] for case in scenarios["fire"]["cases"]] == ["cc112", "sigapdes", "sigapdes"]
+    assert len(scenarios["prank"]["cases"]) == 1
+    assert scenarios["letter"]["cases"][0]["status"] == "resolved"
+    assert len([ack for ack in read_acks(tmp_path / "demo") if ack.step == "letter.request"]) == 3
+    assert processes_of(tmp_path) == []
+    assert took < MOST_S
+
+
+def _flood(flood: dict[str, Any]) -> None:
+    cases = flood["cases"]
+    assert [case["app"] for case in cases] == ["cc112"] + ["sigapdes"] * 14
+    assert cases[0]["reference"].startswith("112-BRU-")
+    assert {case["reference"] for case in cases[1:]} == {f"kerusakan:{number}" for number in range(1, 15)}
+    assert (cases[0]["status"], cases[1]["status"]) == ("resolved", "resolved")
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the demo has run to its end."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = run(folder, "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "told").write_text(done.stdout)
+    return folder
+
+
+@pytest.mark.timeout(200)
+def test_in_a_pipe_it_tells_results_only_and_the_trace(ended: Path) -> None:
+    told = (ended / "told").read_text()
+    assert "\x1b" not in told
+    assert told.count("✓") >= 4
+    assert "✗" not in told
+    assert "Jejak laporan" in told
+    assert "cc112" in told
+    assert "sigapdes" in told
+    assert "112-BRU-" in told
+    assert "menerima telepon" not in told
+
+
+@pytest.mark.timeout(200)
+def test_gone_on_with_it_makes_nothing_twice(ended: Path) -> None:
+    before = read_acks(ended / "demo")
+    again = run(ended, "--once", "--resume", "--json")
+    assert again.returncode == 0, again.stderr
+    assert all(scenario["ok"] for scenario in json.loads(again.stdout)["scenarios"])
+    after = read_acks(ended / "demo")[len(before) :]
+    assert {(ack.step, ack.code) for ack in after} == {(ack.step, ack.code) for ack in before}
+    assert all(ack.replayed for ack in after)
+
+
+def test_what_is_not_its_own_it_leaves_alone(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "thesis.txt").write_text("years of work")
+    refused = run(tmp_path, "--once")
+    assert refused.returncode == 2
+    assert "no demo made" in refused.stderr
+    assert (tmp_path / "demo" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.fixture
+def staying(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that stays up, asked to; it is told to end after the test."""
+    with subprocess.Popen(
+        command(tmp_path), cwd=tmp_path, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        yield process
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.mark.timeout(200)
+def test_it_stays_to_be_played_with_and_ends_on_ctrl_c(tmp_path: Path, staying: subprocess.Popen[str]) -> None:
+    assert staying.stdout is not None
+    lines = []
+    for line in staying.stdout:
+        lines.append(line)
+        if "gateway clock" in line:
+            break
+    told = "".join(lines)
+    assert run(tmp_path, "--once").returncode == 2, "a second demo on the same folder"
+    curl = next(line for line in lines if line.startswith("curl") and "/advance" in line).strip()
+    play = next(line for line in lines if line.startswith(". ")).strip()
+    played = subprocess.run(
+        ["bash", "-euc", f"{play}; {curl.replace('curl -s', 'echo')}; {sys.executable} -m gateway connector list"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert "http://127.0.0.1:" in played.stdout
+    assert "ready" in played.stdout
+    assert "$AUDITOR" in told
+    staying.send_signal(signal.SIGINT)
+    assert staying.wait(20) == 0
+    assert processes_of(tmp_path) == []
