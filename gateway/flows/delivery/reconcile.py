@@ -25,6 +25,7 @@ from gateway.model.delivery import (
     Verdict,
     after_lease,
     after_look,
+    after_settle,
     when_unsure,
 )
 from gateway.model.entry import Hop
@@ -68,30 +69,21 @@ class Reconciler:
             )
             await self._move(claimed, after_lease(level), hop, None, "lease")
             return
-        match when_unsure(level):
-            case Resolve.RESEND:
-                # The app honours our key: the same command again is the look-up.
-                hop = Hop(
-                    direction="out",
-                    app=self.app,
-                    operation="resend",
-                    delivery=claimed.row["key"],
-                    attempt=claimed.row["attempt"],
-                )
-                await self._move(claimed, Next(state=DeliveryState.QUEUED), hop, None, "settled")
-                self._wake.ring("delivery")
-            case Resolve.LOOK:
-                if self._host.ready(self.app):
-                    await self._look(claimed, level)
-            case Resolve.HOLD:
-                hop = Hop(
-                    direction="out",
-                    app=self.app,
-                    operation="hold",
-                    delivery=claimed.row["key"],
-                    attempt=claimed.row["attempt"],
-                )
-                await self._move(claimed, Next(state=DeliveryState.HELD, alert=True), hop, None, "unsure")
+        if when_unsure(level) is Resolve.LOOK:
+            if self._host.ready(self.app):
+                await self._look(claimed, level)
+            return
+        # An app that honours our key gets the same command again: that is its look-up. At L0 a person takes over.
+        following = after_settle(standing_of(claimed.row), level, self._ledger.clock.real())
+        hop = Hop(
+            direction="out",
+            app=self.app,
+            operation="resend" if following.state is DeliveryState.QUEUED else "hold",
+            delivery=claimed.row["key"],
+            attempt=claimed.row["attempt"],
+        )
+        await self._move(claimed, following, hop, None, "settled")
+        self._wake.ring("delivery")
 
     async def _look(self, claimed: Claimed, level: Level) -> None:
         outcome = await self._host.find(self.app, claimed.row["key"])

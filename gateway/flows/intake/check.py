@@ -1,0 +1,208 @@
+"""From the body of a request to a draft: everything a person can get wrong is found at once, each with its place.
+
+Phones become E.164, NIKs are checked, times get their zone (WITA where the client gave none), territory is matched
+by code only: a name or a point is never silently turned into a village.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+from stdnum.exceptions import ValidationError as BadNumber
+from stdnum.id import nik
+
+from gateway.flows.intake.bodies import PlaceBody, ReportBody, ReporterBody
+from gateway.kernel.policy import Policy
+from gateway.model.catalogue import Field, Need, Service, check_attributes
+from gateway.model.problem import Fault, pointer_to, refused
+from gateway.model.report import Content, Draft, Identity, Place, Reporter
+from gateway.model.territory import CodeRefused
+
+WITA: Final = ZoneInfo("Asia/Makassar")
+_AHEAD: Final = timedelta(minutes=10)
+"""How far a phone's clock may be ahead of ours."""
+_PAST: Final = timedelta(days=366)
+"""What happened longer ago is not a report but a matter for the archive or the courts."""
+
+
+class Checker:
+    """Checks reports against the catalogue and the territory."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def draft(self, body: ReportBody, now: datetime, follow_up_to: str | None = None) -> Draft:
+        """Return the draft, or raise `Problem` with every fault found (JSON pointers into the body)."""
+        service = self._policy.services.get(body.service)
+        if service is None or not service.active:
+            raise refused([Fault(code="unknown-service", pointer="/service", params={"service": body.service})])
+        faults = [
+            *self._place(body.place),
+            *_reporter(body.reporter),
+            *_occurred(body.occurred_at, now),
+            *_attributes(service, body.attributes),
+            *_needs(service, body),
+        ]
+        if not body.description.strip():
+            faults.append(_missing("/description"))
+        if body.identity is not Identity.OPEN and not service.hides_allowed:
+            faults.append(Fault(code="identity-needed", pointer="/identity"))
+        if faults:
+            raise refused(faults)
+        return Draft(
+            service=service.code,
+            content=Content(
+                description=body.description,
+                place=Place(
+                    latitude=body.place.latitude,
+                    longitude=body.place.longitude,
+                    accuracy_m=body.place.accuracy_m,
+                    village=self._village(body.place.village),
+                    address=body.place.address,
+                    landmark=body.place.landmark,
+                ),
+                attributes=body.attributes,
+                reporter=Reporter(
+                    name=_clean(body.reporter.name),
+                    phone=_e164(body.reporter.phone) if body.reporter.phone else None,
+                    email=_clean(body.reporter.email),
+                    national_id=nik.compact(body.reporter.national_id) if body.reporter.national_id else None,
+                ),
+            ),
+            identity=body.identity,
+            occurred_at=_zoned(body.occurred_at),
+            client_ref=body.client_ref,
+            channel=body.channel or "api",
+            follow_up_to=follow_up_to,
+        )
+
+    def _village(self, code: str | None) -> str | None:
+        return self._policy.gazetteer.by_code(code).code if code else None
+
+    def _place(self, place: PlaceBody) -> Iterator[Fault]:
+        if (place.latitude is None) != (place.longitude is None):
+            yield _missing("/place/longitude" if place.longitude is None else "/place/latitude")
+        elif (
+            place.latitude is not None
+            and place.longitude is not None
+            and not self._policy.gazetteer.covers(place.latitude, place.longitude)
+        ):
+            yield Fault(code="outside-barru", pointer="/place/latitude")
+        if place.village is None:
+            return
+        try:
+            known = self._policy.gazetteer.by_code(place.village).is_village
+        except CodeRefused:
+            known = False
+        if not known:
+            yield Fault(code="unknown-village", pointer="/place/village", params={"village": place.village})
+
+
+def _missing(pointer: str) -> Fault:
+    return Fault(code="missing-field", pointer=pointer)
+
+
+def _reporter(reporter: ReporterBody) -> Iterator[Fault]:
+    if reporter.phone and _e164(reporter.phone) is None:
+        yield Fault(code="bad-phone", pointer="/reporter/phone")
+    if reporter.national_id is not None:
+        try:
+            nik.validate(reporter.national_id)
+        except BadNumber:
+            yield Fault(code="bad-nik", pointer="/reporter/national_id")
+    if reporter.email and ("@" not in reporter.email[1:-1] or any(char.isspace() for char in reporter.email)):
+        yield Fault(code="bad-email", pointer="/reporter/email")
+
+
+def _e164(text: str) -> str | None:
+    """Return the number as E.164 (ITU-T), read as Indonesian where it has no country code; None if it is none."""
+    try:
+        number = phonenumbers.parse(text, "ID")
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _zoned(at: datetime | None) -> datetime | None:
+    if at is None:
+        return None
+    return (at.replace(tzinfo=WITA) if at.tzinfo is None else at).astimezone(UTC)
+
+
+def _occurred(at: datetime | None, now: datetime) -> Iterator[Fault]:
+    if at is None:
+        return
+    if at.year <= 1 or at.year >= 9999:  # too near the ends of the calendar to be moved to UTC
+        yield Fault(code="bad-time", pointer="/occurred_at")
+        return
+    moment = _zoned(at)
+    assert moment is not None
+    if moment > now + _AHEAD:
+        yield Fault(code="time-future", pointer="/occurred_at")
+    elif moment < now - _PAST:
+        yield Fault(code="time-ancient", pointer="/occurred_at", params={"limit": f"{_PAST.days} hari/days"})
+
+
+_ANSWERS: Final[dict[str, tuple[str, dict[str, object]]]] = {
+    "unknown": ("unknown-field", {}),
+    "required": ("missing-field", {}),
+    "not_text": ("wrong-type", {"expected": "text", "found": "?"}),
+    "many_lines": ("bad-format", {}),
+    "not_number": ("wrong-type", {"expected": "number", "found": "?"}),
+    "not_integer": ("wrong-type", {"expected": "integer", "found": "?"}),
+    "not_date": ("bad-time", {}),
+    "not_datetime": ("bad-time", {}),
+    "without_zone": ("bad-time", {}),
+    "not_boolean": ("wrong-type", {"expected": "true/false", "found": "?"}),
+    "not_nik": ("bad-nik", {}),
+    "not_phone": ("bad-phone", {}),
+    "not_choice": ("not-one-of", {}),
+    "twice": ("not-one-of", {}),
+    "too_long": ("too-long", {}),
+    "too_many": ("too-many", {}),
+    "too_small": ("out-of-range", {}),
+    "too_big": ("out-of-range", {}),
+}
+"""What a fault in an answer is called among the problems."""
+
+
+def _attributes(service: Service, attributes: dict[str, object]) -> Iterator[Fault]:
+    fields = {field.code: field for field in service.fields}
+    for found in check_attributes(service, attributes):
+        name = found.path.partition(".")[2]
+        code, params = _ANSWERS[found.code]
+        if "found" in params:
+            params = params | {"found": type(attributes.get(name)).__name__}
+        yield Fault(code=code, pointer=pointer_to("attributes", name), params=params | _bounds(fields.get(name)))
+
+
+def _bounds(field: Field | None) -> dict[str, object]:
+    if field is None:
+        return {}
+    possible = {"possible": ", ".join(choice.key for choice in field.choices)} if field.choices else {}
+    return {"limit": field.max_length, "rule": f"{field.minimum}..{field.maximum}"} | possible
+
+
+def _needs(service: Service, body: ReportBody) -> Iterator[Fault]:
+    place, reporter = body.place, body.reporter
+    given = {
+        "place.point": place.latitude is not None and place.longitude is not None,
+        "place.village": bool(place.village),
+        "place.address": bool(place.address and place.address.strip()),
+        "place.landmark": bool(place.landmark and place.landmark.strip()),
+        "reporter.name": bool(reporter.name and reporter.name.strip()),
+        "reporter.phone": bool(reporter.phone),
+        "reporter.email": bool(reporter.email),
+        "reporter.national_id": bool(reporter.national_id),
+    }
+    for need in service.lacking([name for name, there in given.items() if there]):
+        code = "place-needed" if need is Need.PLACE else "missing-field"
+        yield Fault(code=code, pointer="/" + str(need).removesuffix(".any").replace(".", "/"))
+
+
+def _clean(text: str | None) -> str | None:
+    return text.strip() or None if text else None
