@@ -60,9 +60,11 @@ class _Caller:
         except AppError as error:
             raise Unreachable(f"{method} {path}: {error.message}") from error
 
-    async def read(self, path: str, query: Mapping[str, str] | None = None) -> Json:
+    async def read(
+        self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Json:
         """Return the JSON object at a path. Raises Unexpected if it is refused, NotYet if it is not there."""
-        answer = await self.ask("GET", path, query=query)
+        answer = await self.ask("GET", path, query=query, headers=headers)
         if answer.status == 404:
             raise NotYet(f"GET {path}: 404")
         return _object(answer, f"GET {path}", {200})
@@ -79,17 +81,24 @@ class Person(_Caller):
         self.token = token
         super().__init__(address, clock, {"Authorization": f"Bearer {token}"} if token else {})
 
-    async def file(self, body: Json, key: str) -> tuple[Json, bool]:
-        """File a report under an Idempotency-Key; return the answer, and whether it was given before."""
-        answer = await self.ask("POST", "/v1/reports", body, headers={"Idempotency-Key": key})
+    async def file(self, body: Json, key: str, secret: str | None = None) -> tuple[Json, bool]:
+        """File a report under an Idempotency-Key; return the answer, and whether it was given before.
+
+        `secret` is that of the report which this one follows, where the caller may not name it otherwise.
+        """
+        answer = await self.ask("POST", "/v1/reports", body, headers={"Idempotency-Key": key} | _opens(secret))
         found = _object(answer, f"POST /v1/reports ({body.get('service')})", {201})
         return found, answer.headers.get("idempotency-replayed") == "true"
 
     async def tell(self, code: str, text: str, key: str, secret: str | None = None) -> Json:
         """Add a word to a report."""
-        headers = {"Idempotency-Key": key} | ({"X-Report-Secret": secret} if secret else {})
+        headers = {"Idempotency-Key": key} | _opens(secret)
         answer = await self.ask("POST", f"/v1/reports/{code}/messages", {"text": text}, headers=headers)
         return _object(answer, f"POST /v1/reports/{code}/messages", {200, 201, 202})
+
+    async def track(self, code: str, secret: str) -> Json:
+        """Return a report to whoever holds its secret."""
+        return await self.read(f"/v1/track/{code}", headers=_opens(secret))
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +145,10 @@ class Officer(_Caller):
     async def owes(self) -> int:
         """Return how many of the app's callbacks were not answered yet."""
         return len((await self.read("/_sandbox/callbacks"))["callbacks"])
+
+
+def _opens(secret: str | None) -> dict[str, str]:
+    return {} if secret is None else {"X-Report-Secret": secret}
 
 
 def _object(answer: Answer, what: str, expected: set[int]) -> Json:

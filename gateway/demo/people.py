@@ -25,10 +25,12 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "auditor": ("auditor-inspektorat", "--role", "auditor"),
 }
 """Everybody with an account: the arguments of `gateway token` that make their token."""
+PHONE: Final = "ponsel"
+"""A phone without an account."""
 
 
 class Company(msgspec.Struct, frozen=True, kw_only=True):
-    """Everybody. `people` are by the names in ROLES; `cc112` and `sigapdes` are the officers in the apps."""
+    """Everybody. `people` are by the names in ROLES, and PHONE; `cc112` and `sigapdes` are the officers in the apps."""
 
     people: Mapping[str, Person]
     cc112: Officer
@@ -39,8 +41,9 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
 async def enter(world: World, kept: Memory, clock: Clock) -> AsyncIterator[Company]:
     """Give everybody their token and a connection."""
     tokens = await _tokens(world, kept, clock)
+    people = {name: Person(world.gateway, clock, token) for name, token in tokens.items()}
     company = Company(
-        people={name: Person(world.gateway, clock, token) for name, token in tokens.items()},
+        people=people | {PHONE: Person(world.gateway, clock)},
         cc112=Officer("cc112", world.app("cc112"), clock),
         sigapdes=Officer("sigapdes", world.app("sigapdes"), clock),
     )

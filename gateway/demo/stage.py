@@ -41,10 +41,10 @@ class Stage:
 
     # Steps that may be taken again.
 
-    async def file(self, step: str, who: Person, body: Json) -> Filed:
+    async def file(self, step: str, who: Person, body: Json, secret: str | None = None) -> Filed:
         """File a report; the same step has the same key, so however often it is taken it is one report."""
         key = self.memory.key(step)
-        answer, replayed = await who.file(body, key)
+        answer, replayed = await who.file(body, key, secret)
         self.memory.acknowledge(step, key, answer["code"], replayed)
         return Filed(code=answer["code"], secret=answer["secret"], replayed=replayed)
 
@@ -97,11 +97,12 @@ class Stage:
 
         return await self.until(f"gateway mendengar tentang {number}", f"the gateway hears of {number}", look)
 
-    async def reaches(self, code: str, *statuses: str) -> Json:
-        """Wait until a report has one of these statuses; return it."""
+    async def reaches(self, code: str, *statuses: str, secret: str | None = None) -> Json:
+        """Wait until a report has one of these statuses; return it as the coordinator sees it, or with its secret
+        as its reporter does."""
 
         async def look() -> Json:
-            report = await self.report(code)
+            report = await (self.report(code) if secret is None else self.people["ponsel"].track(code, secret))
             if report["status"] not in statuses:
                 raise NotYet(f"{code} is {report['status']}")
             return report

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from gateway.demo.stage import Stage
+from gateway.demo.stage import Filed, Stage
 from gateway.demo.stories.cast import FIRE_FAMILY, LETTER_WAY, NEPO, letter, place
 from gateway.demo.verdict import Ending, Wanted
 
@@ -77,7 +77,7 @@ async def play(stage: Stage) -> None:
     )
     await _extinguish(stage, ticket, fire.code)
     await stage.move_village(reference, "3", ("1", "2", "3"), "Data diverifikasi, bantuan dijadwalkan")
-    await _papers(stage, fire.code)
+    await _papers(stage, fire)
     await stage.reaches(typed, "resolved")
 
 
@@ -100,14 +100,15 @@ async def _extinguish(stage: Stage, ticket: str, code: str) -> None:
     )
 
 
-async def _papers(stage: Stage, fire: str) -> None:
+async def _papers(stage: Stage, fire: Filed) -> None:
+    """The family has code and secret of the fire from the operator; that lets it follow it up."""
     body = letter(FIRE_FAMILY, NEPO, "kehilangan", "KTP dan KK hangus terbakar; surat untuk mengurus penggantinya")
-    filed = await stage.file(_LETTER, stage.people["operator_mallusetasi"], body | {"follow_up_to": fire})
+    filed = await stage.file(_LETTER, stage.people["warga"], body | {"follow_up_to": fire.code}, fire.secret)
     reference = await stage.arrives(filed.code, "sigapdes")
     await stage.move_village(reference, "4", LETTER_WAY, "Diambil keluarga, diteruskan ke Disdukcapil")
     await stage.reaches(filed.code, "resolved")
     stage.teller.say(
-        "desa",
-        f"surat kehilangan KTP dan KK, tindak lanjut kebakaran: [b]{filed.code}[/b] → {reference}, sudah diambil",
-        "a letter for the burnt ID papers, following up the fire → ready and collected",
+        "warga",
+        f"meminta surat kehilangan KTP dan KK, tindak lanjut kebakaran: [b]{filed.code}[/b] → {reference}, diambil",
+        "asks for a letter about the burnt ID papers, following up the fire → collected",
     )

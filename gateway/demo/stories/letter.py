@@ -20,34 +20,36 @@ ENDING: Final = Ending(
 
 async def play(stage: Stage) -> None:
     """Play it from wherever it stands."""
-    citizen = stage.people["warga"]
+    phone = stage.people["ponsel"]
     body = letter(STUDENT, MADELLO, "tidak_mampu", "Melengkapi permohonan beasiswa")
-    sent = await asyncio.gather(*(stage.file(_STEP, citizen, body) for _ in range(_TIMES)))
-    code = sent[0].code
+    sent = await asyncio.gather(*(stage.file(_STEP, phone, body) for _ in range(_TIMES)))
+    code, secret = sent[0].code, sent[0].secret
     stage.teller.say(
         "warga",
-        f"ponsel mengirim permohonan surat [b]{_TIMES} kali[/b] (sinyal buruk): satu laporan, [b]{code}[/b]",
-        f"a phone sends the same request {_TIMES} times on a bad network: one report",
+        f"ponsel tanpa akun mengirim permohonan surat [b]{_TIMES} kali[/b]: satu laporan, [b]{code}[/b]",
+        f"a phone without an account sends the same request {_TIMES} times: one report",
     )
     reference = await stage.arrives(code, "sigapdes")
     record = await stage.sigapdes.record(reference)
     if not record.messages:
         await stage.sigapdes.advance(reference, "0", "Mohon sebutkan nama orang tua")
-        await stage.reaches(code, "needs_info")
+        await stage.reaches(code, "needs_info", secret=secret)
         stage.teller.say(
             "sigapdes",
             f"[b]{reference}[/b] belum lengkap: “nama orang tua?” → warga melihat “perlu keterangan”",
             "it is incomplete: “name of the parents?” → the citizen sees “needs information”",
         )
-    await citizen.tell(code, "Orang tua: Muh. Yusuf dan Nurhayati", stage.memory.key("letter.answer"))
-    await stage.reaches(code, "in_progress", "resolved")
+    await phone.tell(code, "Orang tua: Muh. Yusuf dan Nurhayati", stage.memory.key("letter.answer"), secret)
+    await stage.reaches(code, "in_progress", "resolved", secret=secret)
     stage.teller.say(
-        "warga", "menjawab dari ponsel; jawaban sampai di Si-GAPDes", "answers from the phone; it arrives in Si-GAPDes"
+        "warga",
+        "menjawab dengan kode dan rahasia laporannya; jawaban sampai di Si-GAPDes",
+        "answers with the report's code and secret; the answer arrives in Si-GAPDes",
     )
     for word in ("2", "3"):
         await stage.move_village(reference, word, LETTER_WAY)
     await stage.move_village(reference, "4", LETTER_WAY, "Surat sudah diambil")
-    await stage.reaches(code, "resolved")
+    await stage.reaches(code, "resolved", secret=secret)
     stage.teller.say(
         "sigapdes",
         f"surat ditandatangani, siap, diambil → {code} “selesai”",
