@@ -81,7 +81,7 @@ class Officer:
         async def think() -> Act:
             whole, row, known = await self._case(desk, code, number)
             if row["app"] != queries.DESK:
-                raise Problem("case-conflict", status=row["status"], possible="reply, note")
+                raise Problem("case-in-app", app=title(self._host, row["app"]), possible="reply, note")
             act = self._ledger.act(desk.actor, "desk:close")
             moved = self._moved(act, desk, whole, row, known, "close", text, self._target(row, outcome))
             done[:] = [Done(code=whole.code, case=row["number"], status=moved)]

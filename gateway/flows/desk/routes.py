@@ -192,7 +192,7 @@ async def _moved(ledger: Ledger, desk: Desk, delivery_id: UUID) -> DeliveryView:
 
 def _status(text: str, allowed: frozenset[Status], field: str) -> Status:
     if text not in allowed:
-        raise Problem("validation", field=field, possible=", ".join(sorted(allowed)))
+        raise Problem("not-one-of", pointer=f"/{field}", possible=", ".join(sorted(allowed)))
     return Status(text)
 
 

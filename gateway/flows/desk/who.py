@@ -20,5 +20,5 @@ def desk_of(principal: Principal, scope: Scope, actor: Actor) -> Desk:
     if principal.has(Role.COORDINATOR, Role.ADMIN):
         return Desk(scope=scope, actor=actor, agency=None, by=principal.agency or "gateway")
     if principal.agency is None:
-        raise Problem("forbidden")
+        raise Problem("operator-without-agency")
     return Desk(scope=scope, actor=actor, agency=principal.agency, by=principal.agency)

@@ -125,7 +125,7 @@ class Messages:
                 kept.append(case["app"])
                 act.say(
                     report,
-                    "message.kept",
+                    "message.not_carried",
                     DESK,
                     case=case_ref(case),
                     app=case["app"],
@@ -165,7 +165,7 @@ class Messages:
             return []
         rows = {row["id"]: row for row in await self._ledger.read(queries.files, principal.key, ids)}
         if len(rows) != len(ids):
-            raise Problem("attachment-unknown")
+            raise Problem("attachment-unknown", pointer="/attachments")
         return [rows[at] for at in ids]
 
     def _attach(self, act: Act, report: ReportRef, index: int, row: Row) -> Document:
@@ -204,4 +204,4 @@ def _uuid(name: str) -> UUID:
     try:
         return UUID(name)
     except ValueError:
-        raise Problem("attachment-unknown") from None
+        raise Problem("attachment-unknown", pointer="/attachments") from None

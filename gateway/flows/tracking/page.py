@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.flows.tracking.queries import Filters, Known
 from gateway.model.codes import parse_code
-from gateway.model.problem import Problem
+from gateway.model.problem import Fault, Problem
 from gateway.model.status import Status
 
 WITA: Final = ZoneInfo("Asia/Makassar")
@@ -59,5 +59,5 @@ def _since(text: str) -> datetime:
             return datetime.combine(date.fromisoformat(text), time(), WITA)
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise Problem("validation", field="since") from None
+        raise Problem("invalid-parameter", faults=[Fault(code="bad-time", parameter="since")]) from None
     return at if at.tzinfo is not None else at.replace(tzinfo=WITA)
