@@ -37,6 +37,7 @@ class RawApp:
     connections: int = 0
     port: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -79,6 +80,7 @@ class RawApp:
             got.body = cut.partial
             return got
         got.whole = True
+        self.asked.set()
         return got
 
 

@@ -74,25 +74,29 @@ async def test_table(answer: bytes, write: bool, error: type[AppError]) -> None:
 
 
 async def test_success_and_absence() -> None:
-    async with running(says(response(200, b'\xef\xbb\xbf{"id": 3}', kind="text/html"), response(404))) as app:
-        async with client(app.url) as http:
-            found = await http.call("GET", "/", write=False, decode=Thing)
-            assert (found.json(Thing), found.absent) == (Thing(3), False)
-            assert (await http.call("GET", "/", write=False, decode=Thing)).absent
+    async with (
+        running(says(response(200, b'\xef\xbb\xbf{"id": 3}', kind="text/html"), response(404))) as app,
+        client(app.url) as http,
+    ):
+        found = await http.call("GET", "/", write=False, decode=Thing)
+        assert (found.json(Thing), found.absent) == (Thing(3), False)
+        assert (await http.call("GET", "/", write=False, decode=Thing)).absent
 
 
 async def test_overrides_of_the_manifest_come_before_the_table() -> None:
     verdicts = {"write 409": "ambiguous", "read 404": "retryable", "write 500": "rejected"}
-    async with running(says(response(409), response(409), response(404), response(500))) as app:
-        async with client(app.url, verdicts=verdicts) as http:
-            with pytest.raises(Ambiguous):
-                await http.call("POST", "/", write=True)
-            with pytest.raises(Retryable):
-                await http.call("GET", "/", write=False)
-            with pytest.raises(Retryable):
-                await http.call("GET", "/", write=False)
-            with pytest.raises(Rejected):
-                await http.call("POST", "/", write=True)
+    async with (
+        running(says(response(409), response(409), response(404), response(500))) as app,
+        client(app.url, verdicts=verdicts) as http,
+    ):
+        with pytest.raises(Ambiguous):
+            await http.call("POST", "/", write=True)
+        with pytest.raises(Retryable):
+            await http.call("GET", "/", write=False)
+        with pytest.raises(Retryable):
+            await http.call("GET", "/", write=False)
+        with pytest.raises(Rejected):
+            await http.call("POST", "/", write=True)
 
 
 def envelope(body: dict[str, Any]) -> None:
@@ -113,13 +117,15 @@ async def test_a_body_verdict_is_not_asked_about_absence_or_what_it_cannot_read(
     def never(body: Any) -> None:
         raise AssertionError(f"asked about {body!r}")
 
-    async with running(says(response(404, b'{"success": false}'), response(500), response(422, b"no"))) as app:
-        async with client(app.url) as http:
-            assert (await http.call("GET", "/", write=False, body_verdict=never)).absent
-            with pytest.raises(Ambiguous):
-                await http.call("POST", "/", write=True, body_verdict=never)
-            with pytest.raises(Rejected):
-                await http.call("POST", "/", write=True, body_verdict=never)
+    async with (
+        running(says(response(404, b'{"success": false}'), response(500), response(422, b"no"))) as app,
+        client(app.url) as http,
+    ):
+        assert (await http.call("GET", "/", write=False, body_verdict=never)).absent
+        with pytest.raises(Ambiguous):
+            await http.call("POST", "/", write=True, body_verdict=never)
+        with pytest.raises(Rejected):
+            await http.call("POST", "/", write=True, body_verdict=never)
 
 
 NOW = datetime(2026, 1, 28, 4, 0, 0, tzinfo=UTC)
@@ -152,28 +158,32 @@ async def test_slow_down_in_both_forms(lines: list[str], after: float | None) ->
 
 
 async def test_after_slow_down_nothing_is_sent_until_then() -> None:
-    async with running(says(response(429, b"{}", "Retry-After: 1"), response(200))) as app:
-        async with client(app.url) as http:
-            with pytest.raises(Retryable):
-                await http.call("GET", "/", write=False)
-            deadline = asyncio.get_running_loop().time() + 0.5
-            with calling(Call(deadline)), pytest.raises(Retryable) as raised:
-                await http.call("GET", "/", write=False)
-            assert raised.value.after is not None
-            assert 0.5 < raised.value.after <= 1.0
-            assert len(app.got) == 1
+    async with (
+        running(says(response(429, b"{}", "Retry-After: 1"), response(200))) as app,
+        client(app.url) as http,
+    ):
+        with pytest.raises(Retryable):
             await http.call("GET", "/", write=False)
-            assert app.got[1].at - app.got[0].at >= 1.0
+        deadline = asyncio.get_running_loop().time() + 0.5
+        with calling(Call(deadline)), pytest.raises(Retryable) as raised:
+            await http.call("GET", "/", write=False)
+        assert raised.value.after is not None
+        assert 0.5 < raised.value.after <= 1.0
+        assert len(app.got) == 1
+        await http.call("GET", "/", write=False)
+        assert app.got[1].at - app.got[0].at >= 1.0
 
 
 async def test_redirects_stay_within_the_app_and_are_for_reads() -> None:
     moved = response(302, b"", "Location: /v2/things?a=1")
-    async with running(says(moved, response(200, b'{"id": 1}'), response(301, b"", "Location: //else.where/"))) as app:
-        async with client(app.url) as http:
-            assert (await http.call("GET", "/v1", write=False)).json(Thing) == Thing(1)
-            assert [got.target for got in app.got] == ["/v1", "/v2/things?a=1"]
-            with pytest.raises(ContractBroken, match="another host"):
-                await http.call("GET", "/v1", write=False)
+    async with (
+        running(says(moved, response(200, b'{"id": 1}'), response(301, b"", "Location: //else.where/"))) as app,
+        client(app.url) as http,
+    ):
+        assert (await http.call("GET", "/v1", write=False)).json(Thing) == Thing(1)
+        assert [got.target for got in app.got] == ["/v1", "/v2/things?a=1"]
+        with pytest.raises(ContractBroken, match="another host"):
+            await http.call("GET", "/v1", write=False)
     async with running(says(response(302, b"", "Location: /again"))) as app, client(app.url) as http:
         with pytest.raises(ContractBroken):
             await http.call("GET", "/", write=False)
@@ -215,12 +225,14 @@ async def test_compressed_answers_are_unpacked() -> None:
     [(timedelta(minutes=12), True), (timedelta(minutes=-25), True), (timedelta(days=10), False), (timedelta(0), True)],
 )
 async def test_the_apps_clock_is_followed_within_reason(skew: timedelta, followed: bool) -> None:
-    async with running(says(response(200, b"{}", f"Date: {http_date(NOW + skew)}"))) as app:
-        async with client(app.url, clock=FixedClock(NOW)) as http:
-            assert http.app_now() == NOW
-            await http.call("GET", "/", write=False)
-            assert abs(http.app_now() - (NOW + skew if followed else NOW)) < timedelta(seconds=2)
-            assert http.skew is not None
+    async with (
+        running(says(response(200, b"{}", f"Date: {http_date(NOW + skew)}"))) as app,
+        client(app.url, clock=FixedClock(NOW)) as http,
+    ):
+        assert http.app_now() == NOW
+        await http.call("GET", "/", write=False)
+        assert abs(http.app_now() - (NOW + skew if followed else NOW)) < timedelta(seconds=2)
+        assert http.skew is not None
 
 
 async def test_bodies_arrive_as_they_were_given_and_equal_attempts_are_equal_bytes() -> None:

@@ -79,20 +79,24 @@ async def test_refused_was_never_sent() -> None:
 
 
 async def test_tls_that_fails_was_never_sent() -> None:
-    async with running(cuts(b"HTTP/1.1 400 Bad Request\r\n\r\n", after_request=False)) as app:
-        async with client(app.url.replace("http://", "https://")) as http:
-            with calling(Call()) as call, pytest.raises(Retryable):
-                await http.call("POST", "/", write=True, json={})
+    async with (
+        running(cuts(b"HTTP/1.1 400 Bad Request\r\n\r\n", after_request=False)) as app,
+        client(app.url.replace("http://", "https://")) as http,
+    ):
+        with calling(Call()) as call, pytest.raises(Retryable):
+            await http.call("POST", "/", write=True, json={})
     assert not call.exchanges[0].sent
     assert call.exchanges[0].cause in {"tls", "connect_failed"}
     assert app.got == []
 
 
 async def test_a_handshake_that_hangs_was_never_sent() -> None:
-    async with running(hangs(after_request=False)) as app:
-        async with client(app.url.replace("http://", "https://"), total=0.3) as http:
-            with calling(Call()) as call, pytest.raises(Retryable):
-                await http.call("POST", "/", write=True, json={})
+    async with (
+        running(hangs(after_request=False)) as app,
+        client(app.url.replace("http://", "https://"), total=0.3) as http,
+    ):
+        with calling(Call()) as call, pytest.raises(Retryable):
+            await http.call("POST", "/", write=True, json={})
     assert (call.exchanges[0].sent, call.exchanges[0].cause) == (False, "connect_timeout")
 
 
@@ -168,8 +172,7 @@ async def test_a_cancelled_write_leaves_its_evidence() -> None:
     async with running(hangs()) as app, client(app.url) as http:
         with calling(Call()) as call:
             task = asyncio.create_task(http.call("POST", "/", write=True, json={}))
-            while not app.got:
-                await asyncio.sleep(0.01)
+            await asyncio.wait_for(app.asked.wait(), 1)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
