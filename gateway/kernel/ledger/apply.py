@@ -101,16 +101,19 @@ def _table_of(clash: DBAPIError) -> str:
 
 
 def _write(connection: Connection, acts: Sequence[Act]) -> None:
-    rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    # Rows that go out together must name the same columns: the first one decides what the statement writes.
+    rows: defaultdict[str, defaultdict[frozenset[str], list[dict[str, Any]]]]
+    rows = defaultdict(lambda: defaultdict(list))
     heads = _advance(connection, acts)
     for act in acts:
         for table, values in act.inserts:
-            rows[table.name].append(values)
+            rows[table.name][frozenset(values)].append(values)
         for pending in act.entries:
             heads[pending.stream] += 1
-            rows[t.entry.name].append(_entry_row(act, pending, heads[pending.stream]))
+            row = _entry_row(act, pending, heads[pending.stream])
+            rows[t.entry.name][frozenset(row)].append(row)
     for table in ORDER:
-        if batch := rows.get(table.name):
+        for batch in rows[table.name].values():
             connection.execute(insert(table), batch)
     for act in acts:
         for change in act.changes:
