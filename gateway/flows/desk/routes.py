@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from gateway.flows.desk import queries
 from gateway.flows.desk.answer import CLOSE, REPLY, Done, Officer
@@ -33,6 +33,7 @@ from gateway.model.status import Status
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 Offset = Annotated[int, QueryParameter(ge=0, le=100_000)]
+States = Annotated[list[DeliveryState] | None, QueryParameter(name="state")]
 WAITS_FOR_A_PERSON = [DeliveryState.HELD, DeliveryState.DEAD, DeliveryState.UNSURE]
 
 
@@ -60,14 +61,14 @@ async def deliveries(
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
-    state: FromQuery[list[DeliveryState] | None] = None,
+    wanted: States = None,
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> Deliveries:
     """Return deliveries with their cause and what can be done; without `state` those that wait for a person."""
     desk = desk_of(principal, reach, actor)
-    wanted = [str(one) for one in state or WAITS_FOR_A_PERSON]
-    rows = await ledger.read(queries.deliveries, desk.scope, desk.agency, wanted, limit + 1, offset)
+    states = [str(one) for one in wanted or WAITS_FOR_A_PERSON]
+    rows = await ledger.read(queries.deliveries, desk.scope, desk.agency, states, limit + 1, offset)
     real = ledger.clock.real()
     return Deliveries(items=[delivery_view(row, ledger, real) for row in rows[:limit]], more=len(rows) > limit)
 
@@ -90,7 +91,7 @@ async def reply(
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
     code: FromPath[str],
-    data: ReplyBody,
+    data: JSONBody[ReplyBody],
 ) -> Done:
     """Say something the reporter reads. A case of the gateway's desk goes on by it."""
     status = None if data.status is None else _status(data.status, REPLY, "status")
@@ -107,7 +108,7 @@ async def note(
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
     code: FromPath[str],
-    data: NoteBody,
+    data: JSONBody[NoteBody],
 ) -> Done:
     """Keep a note that the reporter does not see."""
     desk = desk_of(principal, reach, actor)
@@ -123,7 +124,7 @@ async def close(
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
     code: FromPath[str],
-    data: CloseBody,
+    data: JSONBody[CloseBody],
 ) -> Done:
     """End a case of the gateway's own desk. A case in an app ends in that app."""
     outcome = _status(data.outcome, CLOSE, "outcome")
@@ -140,7 +141,7 @@ async def replay(
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
     id: FromPath[UUID],  # noqa: A002 - the path's own word
-    data: ReasonBody,
+    data: JSONBody[ReasonBody],
 ) -> DeliveryView:
     """Queue a held or dead delivery again, under the same key."""
     desk = desk_of(principal, reach, actor)
@@ -157,7 +158,7 @@ async def resolve(
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
     id: FromPath[UUID],  # noqa: A002 - the path's own word
-    data: ResolveBody,
+    data: JSONBody[ResolveBody],
 ) -> DeliveryView:
     """Accept a held, dead or unsure delivery by hand, with the app's number as evidence."""
     desk = desk_of(principal, reach, actor)
@@ -175,7 +176,7 @@ async def cancel(
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
     id: FromPath[UUID],  # noqa: A002 - the path's own word
-    data: ReasonBody,
+    data: JSONBody[ReasonBody],
 ) -> DeliveryView:
     """Give a delivery up; a report that never reached its app becomes a case of the gateway's desk."""
     desk = desk_of(principal, reach, actor)

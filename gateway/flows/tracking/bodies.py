@@ -108,10 +108,9 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """Words in the text that sound like an emergency: which service, and what to do (call 112)."""
+    """A service that words of the text suggest because they sound like an emergency, and what to do (call 112)."""
 
     service: str
-    words: list[str]
     text: str
 
 

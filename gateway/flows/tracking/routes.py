@@ -4,7 +4,8 @@ from typing import Annotated
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
+from litestar.response import ServerSentEvent
 
 from gateway.flows.tracking import queries
 from gateway.flows.tracking.bodies import MessageBody, Page, ReportView, Suggestion, TimelineRow
@@ -13,6 +14,7 @@ from gateway.flows.tracking.eyes import Eyes, eyes_of, sees_notes
 from gateway.flows.tracking.message import Messages
 from gateway.flows.tracking.page import cursor_after, filters, read_cursor
 from gateway.flows.tracking.show import Shower
+from gateway.flows.tracking.stream import follow
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Ledger
@@ -112,7 +114,7 @@ async def add_message(
     actor: NamedDependency[Actor],
     language: NamedDependency[str],
     code: FromPath[str],
-    data: MessageBody,
+    data: JSONBody[MessageBody],
     secret: Secret = None,
     key: Annotated[str | None, HeaderParameter(name="Idempotency-Key", max_length=255)] = None,
 ) -> Response[bytes]:
@@ -124,16 +126,33 @@ async def add_message(
     call = policy.notices.text("suggestion.call_112", language)
 
     def suggest(text: str) -> list[Suggestion]:
-        return [
-            Suggestion(service=found.service, words=list(found.words), text=call) for found in policy.suggestions(text)
-        ]
+        return [Suggestion(service=service, text=call) for service in policy.suggest(text)]
 
     body = await Messages(ledger, host, wake).take(principal, entered.scope, actor, whole.code, data, key, suggest)
     return Response(body, status_code=201, media_type="application/json")
+
+
+@get("/v1/reports/{code:str}/stream", summary="A report, live", tags=["reports"])
+async def report_stream(
+    ledger: NamedDependency[Ledger],
+    policy: NamedDependency[Policy],
+    host: NamedDependency[Host],
+    wake: NamedDependency[Wake],
+    principal: NamedDependency[Principal],
+    reach: NamedDependency[Scope],
+    language: NamedDependency[str],
+    code: FromPath[str],
+    secret: Secret = None,
+    last: Annotated[str | None, HeaderParameter(name="Last-Event-ID", max_length=64)] = None,
+) -> ServerSentEvent:
+    """Follow a report live (server-sent events `report` and `told`)."""
+    await enter(ledger, principal, reach, code, secret)  # refused before the stream begins, not inside it
+    shower = Shower(ledger, policy, host, language)
+    return ServerSentEvent(follow(ledger, wake, shower, principal, reach, code, secret, last))
 
 
 def _view(shower: Shower, principal: Principal, entered: Entered) -> ReportView:
     return shower.report(entered.known, eyes_of(principal, entered.known.whole, entered.by_secret))
 
 
-routes = [list_reports, one_report, track, report_timeline, add_message]
+routes = [list_reports, one_report, track, report_timeline, report_stream, add_message]

@@ -11,16 +11,19 @@ from gateway.flows.tracking.bodies import (
     ReportView,
     TimelineRow,
 )
-from gateway.flows.tracking.eyes import QUIET, Eyes, sees_content, shown_reporter
+from gateway.flows.tracking.eyes import QUIET, Eyes, masked_number, sees_content, shown_reporter
 from gateway.flows.tracking.queries import Known
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Erased, Ledger, ReportKey
 from gateway.kernel.ledger.reading import Row, Whole
 from gateway.kernel.policy import Policy
+from gateway.model.answers import Datatype
 from gateway.model.report import Content
 from gateway.model.status import Status
 
 DESK: Final = "gateway"
+NUMBERS: Final = {Datatype.NIK: (4, 2), Datatype.PHONE: (3, 3)}
+"""Answers that are masked, with how many characters stay at the head and at the tail."""
 
 
 class Shower:
@@ -38,10 +41,10 @@ class Shower:
             service=Named(code=row["service"], name=self._service(row["service"])),
             kind=row["kind"],
             status=row["status"],
-            status_title=self._status_title(row["status"], row["privacy"]),
+            status_title=self._text(f"status.{row['status']}", quiet=row["privacy"] in QUIET),
             description=None if content is None else content.description,
             place=None if content is None else content.place,
-            attributes=None if content is None else content.attributes,
+            attributes=None if content is None else self._attributes(row["service"], content.attributes, eyes),
             identity=row["identity"],
             channel=row["channel"],
             occurred_at=row["occurred_at"],
@@ -80,15 +83,15 @@ class Shower:
     def _case(self, whole: Whole, case: Row) -> CaseView:
         numbers = whole.references_of(case["id"])
         waiting = case["app"] != DESK and not numbers and case["status"] == Status.RECEIVED
-        title = self._title(case["app"])
+        title, quiet = self._title(case["app"]), whole.report["privacy"] in QUIET
         return CaseView(
             app=case["app"],
             app_title=title,
             agency=case["agency"],
             status=case["status"],
-            status_title=self._text("delivery.waiting", app=title)
+            status_title=self._text("delivery.waiting", quiet=quiet, app=title)
             if waiting
-            else self._status_title(case["status"], whole.report["privacy"]),
+            else self._text(f"status.{case['status']}", quiet=quiet),
             references=tuple(Number(kind=number["kind"], value=number["value"]) for number in numbers),
             since=case["since"],
             seen_at=case["seen_at"],
@@ -110,15 +113,30 @@ class Shower:
             at=row["at"], title=title, by=row["by"], status=row["status"], text=text, internal=row["internal"]
         )
 
-    def _status_title(self, status: str, privacy: str) -> str:
-        return self._text(f"status.{status}", quiet=privacy in QUIET)
-
     def _text(self, notice: str, quiet: bool = False, **values: str) -> str:
-        return self._policy.notices.text(notice, self._language, **values)
+        notices = self._policy.notices
+        if notice not in notices:
+            return notice  # told under a configuration that had it
+        return notices.text(notice, self._language, sensitive=quiet, **values)
+
+    def _attributes(self, service: str, attributes: dict[str, object], eyes: Eyes) -> dict[str, object]:
+        """Return the answers to a service's form: numbers of people masked, and sensitive answers only for those
+        who gave them or work with them."""
+        entry = self._policy.services.get(service)
+        fields = {field.code: field for field in entry.fields} if entry is not None else {}
+        shown: dict[str, object] = {}
+        for name, value in attributes.items():
+            field = fields.get(name)
+            if field is not None and isinstance(value, str) and field.datatype in NUMBERS:
+                value = masked_number(value, *NUMBERS[field.datatype])
+            elif field is not None and field.sensitive and eyes is Eyes.OVERSEER:
+                value = "***"
+            shown[name] = value
+        return shown
 
     def _service(self, code: str) -> str:
         service = self._policy.services.get(code)
-        return code if service is None else service.name(self._language)
+        return code if service is None else service.name.get(self._language)
 
     def _agency(self, code: str) -> str:
         agency = self._policy.agencies.get(code)
