@@ -149,13 +149,33 @@ def _proof(receipt: Receipt, key: str, numbered: bool, made: tuple[Exchange, ...
 
 def _failed(loaded: "LoadedConnector", error: BaseException, made: tuple[Exchange, ...], *, writing: bool) -> Outcome:
     if isinstance(error, AppError):
-        return outcome_of(error, writing, made, loaded.app.secrets.redact(error.message))
+        outcome = outcome_of(error, writing, made, loaded.app.secrets.redact(error.message))
+        undone = outcome.verdict in {Verdict.RETRY, Verdict.REJECTED, Verdict.UNAUTHORIZED}
+        if writing and undone and _may_be_done(made):
+            return msgspec.structs.replace(outcome, verdict=Verdict.AMBIGUOUS, field=None, after=None)
+        return outcome
     if isinstance(error, TimeUp):
         verdict = Verdict.AMBIGUOUS if writing else Verdict.RETRY
         return Outcome(verdict=verdict, cause="timeout", exchanges=made)
     _log.error("connector.error", connector=loaded.name, cause=type(error).__name__, at=place_of(error))
     verdict = Verdict.AMBIGUOUS if writing else Verdict.BROKEN
     return Outcome(verdict=verdict, cause="connector_error", exchanges=made)
+
+
+def _may_be_done(made: tuple[Exchange, ...]) -> bool:
+    """Tell whether a write may have taken effect, whatever a connector concluded from what it did afterwards.
+
+    A write without an answer may have; one that was answered well, or by a failing server, may have unless the
+    conclusion was drawn from that very answer, as when the body of a 200 refuses.
+    """
+    return any(
+        exchange.write
+        and exchange.sent
+        and (
+            exchange.status is None or (exchange is not made[-1] and (exchange.status < 300 or exchange.status >= 500))
+        )
+        for exchange in made
+    )
 
 
 def _foreign_value(loaded: "LoadedConnector", value: object, made: tuple[Exchange, ...], verdict: Verdict) -> Outcome:
