@@ -6,6 +6,7 @@ has. The HTTP client is loaded when it is first used, so that reading a manifest
 
 from typing import TYPE_CHECKING
 
+from gateway.model import territory
 from gateway.sdk.abilities import Amends, Finds, Lists, Polls, Reads, Receives, Submits, Sweeps
 from gateway.sdk.app import App
 from gateway.sdk.clock import Clock
@@ -81,6 +82,7 @@ __all__ = [
     "local_time",
     "mark",
     "rows",
+    "territory",
 ]
 
 
