@@ -1,11 +1,12 @@
 """The one door to the data: acts in, rows out."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
@@ -40,19 +41,20 @@ class Ledger:
         database (`KeyringError`).
         """
         store = open_store(url)
-        if isinstance(store, PostgresStore):
-            await store.check()
-        keyring = load_keyring(data, entropy)
-        owner = await store.read(_instance)
-        if owner is None:
-            await store.write(_claim_instance, keyring.instance, clock)
+        async with AsyncExitStack() as unless_opened:
+            unless_opened.push_async_callback(store.close)
+            if isinstance(store, PostgresStore):
+                await store.check()
+            keyring = load_keyring(data, entropy)
             owner = await store.read(_instance)
-        if owner != keyring.instance:
-            await store.close()
-            raise KeyringError(
-                f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the database "
-                f"says {str(owner)[:8]}); point GATEWAY_DATA to the folder that was used with this database"
-            )
+            if owner is None:
+                owner = await store.write(_claim_instance, keyring.instance, clock)
+            if owner != keyring.instance:
+                raise KeyringError(
+                    f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the "
+                    f"database says {owner[:8]}); point GATEWAY_DATA to the folder that was used with this database"
+                )
+            unless_opened.pop_all()
         ledger = cls(store, keyring, clock, entropy)
         ledger._writer.start()
         return ledger
@@ -107,5 +109,11 @@ def _instance(connection: Connection) -> str | None:
     return connection.execute(select(t.instance.c.id)).scalar()
 
 
-def _claim_instance(connection: Connection, name: str, clock: Clock) -> None:
-    connection.execute(insert(t.instance).values(id=name, created_at=clock.real()))
+def _claim_instance(connection: Connection, name: str, clock: Clock) -> str:
+    """Name a new database; of several first starts at once the first names it. Returns its name."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE instance IN SHARE ROW EXCLUSIVE MODE"))
+    owner = _instance(connection)
+    if owner is None:
+        connection.execute(insert(t.instance).values(id=name, created_at=clock.real()))
+    return owner or name
