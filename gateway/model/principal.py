@@ -21,7 +21,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """The authenticated caller.
 
     `issuer` and `subject` together name a person or program (RFC 7519); `agency` is the OPD an operator works
-    for; `client` is the program that calls (OAuth `client_id`, or `public`).
+    for; `client` is the program that calls (OAuth `client_id`, or `public`); `extra` are permissions beside the
+    roles (`restricted`: may see reports of restricted services).
     """
 
     issuer: str
@@ -29,6 +30,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[Role]
     agency: str | None = None
     client: str = "public"
+    extra: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:

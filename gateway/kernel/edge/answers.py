@@ -42,6 +42,8 @@ def answer(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]
     headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"}
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="gateway"'
     return Response(
         msgspec.json.encode(document),
         status_code=problem.status,
