@@ -1,18 +1,39 @@
 """Following a report: whose eyes see what, lists by pages, the secret's door, messages."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
+import msgspec
 import pytest
-from gateway.model.problem import Problem
+from litestar.response import ServerSentEventMessage
+from sqlalchemy import Connection, select
 
 from gateway.flows.tracking import queries
+from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Named, Number, ReportView, TimelineRow
 from gateway.flows.tracking.door import enter, enter_by_secret
 from gateway.flows.tracking.eyes import Eyes, eyes_of, masked, sees_content, sees_notes, shown_reporter
+from gateway.flows.tracking.message import Messages
 from gateway.flows.tracking.page import cursor_after, filters, read_cursor
+from gateway.flows.tracking.show import Shower
+from gateway.flows.tracking.stream import follow
+from gateway.kernel.coordination import LocalWake
+from gateway.kernel.host import Host, Registry
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.policy import Policy
+from gateway.model.delivery import DeliveryState
 from gateway.model.principal import EVERYTHING, NOTHING, Principal, Role, Scope
+from gateway.model.problem import Problem
 from gateway.model.report import Reporter
 from gateway.model.status import Status
-from tests.journeys.filed import CONTENT, flood, opened
+from gateway.sdk import Amendment
+from tests.journeys.filed import CITIZEN, CONTENT, START, Books, flood, opened
+
+ROOT = Path(__file__).parents[2]
+POLICY = Policy.load(ROOT / "config")
 
 ANDI = Principal(issuer="issuer", subject="andi", roles=frozenset({Role.CITIZEN}))
 OTHER = Principal(issuer="issuer", subject="budi", roles=frozenset({Role.CITIZEN}))
@@ -176,3 +197,286 @@ async def test_links_lead_only_to_what_one_may_see(database_url: str, tmp_path: 
         assert await linked(Scope(code=code)) == set()
         assert await linked(Scope(agency="BPBD")) == {damage}
         assert await linked(EVERYTHING) == {damage, strange}
+
+
+# -- what is shown, and what is added ----------------------------------------------------------------------------------
+
+
+class Desk:
+    """A ledger, the configuration of the project, and the apps: 112 is up, the village app is off."""
+
+    def __init__(self, books: Books) -> None:
+        environ = {
+            "GATEWAY_CC112_BASE_URL": "http://127.0.0.1:9",
+            "GATEWAY_CC112_API_KEY": "k",
+            "GATEWAY_CC112_WEBHOOK_SECRET": "s",
+        }
+        self.books, self.ledger, self.wake = books, books.ledger, LocalWake()
+        self.host = Host(Registry.discover([ROOT / "connectors"], environ), books.clock)
+        self.messages = Messages(self.ledger, self.host, self.wake)
+
+    def shower(self, language: str = "id") -> Shower:
+        return Shower(self.ledger, POLICY, self.host, language)
+
+    async def view(self, code: str, eyes: Eyes, language: str = "id") -> ReportView:
+        known = await self.ledger.read(queries.known, EVERYTHING, code)
+        assert known is not None
+        return self.shower(language).report(known, eyes)
+
+    async def timeline(self, code: str, eyes: Eyes, language: str = "id") -> list[TimelineRow]:
+        whole = await self.books.whole(code)
+        rows = await self.ledger.read(queries.timeline, whole.id, sees_notes(eyes))
+        return self.shower(language).timeline(whole, rows, eyes)
+
+    async def add(self, code: str, body: MessageBody, key: str | None = None, who: Principal = ANDI) -> MessageTaken:
+        self.books.clock.on(seconds=1)
+        taken = await self.messages.take(who, Scope(code=code), CITIZEN, code, body, key, lambda text: [])
+        return msgspec.json.decode(taken, type=MessageTaken)
+
+
+@asynccontextmanager
+async def desk(url: str, folder: Path) -> AsyncIterator[Desk]:
+    async with opened(url, folder) as books:
+        made = Desk(books)
+        try:
+            yield made
+        finally:
+            await made.host.close()
+            await made.wake.close()
+
+
+async def test_the_owner_sees_his_report_and_no_machinery(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as here:
+        code = await here.books.file()
+        for state, outcome in ((None, ""), (DeliveryState.HELD, "rejected")):
+            if state is not None:
+                await here.books.claim()
+                await here.books.settle(f"{code}-1", state, outcome, 422)
+            view = await here.view(code, Eyes.OWNER)
+            assert view.cases[0].status_title == "Menunggu diteruskan ke Call Center 112"
+            assert "held" not in msgspec.json.encode(view).decode()
+        assert view.service == Named(code="EM-FLOOD", name="Banjir / rob")
+        assert (view.status, view.status_title) == ("received", "Laporan diterima")
+        assert view.description == CONTENT.description
+        assert view.place == CONTENT.place
+        assert view.reporter is not None
+        assert view.reporter.national_id == "7311**********01"
+        assert (view.created_at, view.updated_at) == (START, START)
+        assert [(due.clock, due.state) for due in view.due] == [("emergency", "running")]
+        assert view.agency.code == "BPBD"
+        english = await here.view(code, Eyes.OWNER, "en")
+        assert english.cases[0].status_title == "Waiting to be passed on to Call Center 112"
+        assert english.service.name != view.service.name
+        await here.books.refer(code, 1, "ticket_no", "112-1")
+        view = await here.view(code, Eyes.OWNER)
+        assert view.cases[0].status_title == "Laporan diterima"
+        assert view.cases[0].references == (Number(kind="ticket_no", value="112-1"),)
+
+
+async def test_who_may_not_read_the_words_sees_how_it_stands(sqlite_url: str, tmp_path: Path) -> None:
+    async with desk(sqlite_url, tmp_path) as here:
+        code = await here.books.file("EM-MEDICAL", privacy="health")
+        await here.books.hear(code, 1, "e-1", Status.ON_SCENE, "ON_SCENE", text="Pasien sesak napas")
+        for eyes in (Eyes.OVERSEER, Eyes.OUTSIDER):
+            view, told = await here.view(code, eyes), await here.timeline(code, eyes)
+            assert (view.description, view.place, view.attributes, view.reporter) == (None, None, None, None)
+            assert (view.status, view.status_title) == ("on_scene", "Petugas di lokasi")
+            assert [row.text for row in told] == [None, None]
+        assert [row.text for row in await here.timeline(code, Eyes.HANDLER)] == [None, "Pasien sesak napas"]
+
+
+async def test_answers_to_a_form_are_masked(sqlite_url: str, tmp_path: Path) -> None:
+    async with desk(sqlite_url, tmp_path) as here:
+        answers = {"head_of_family": "Baso Tahir", "head_of_family_nik": "7311014107850001", "people": 5}
+        content = msgspec.structs.replace(CONTENT, attributes=dict(answers))
+        code = await here.books.file("VI-DAMAGE", [("sigapdes", "BPBD")], content=content, privacy="personal")
+        masked_nik = {"head_of_family_nik": "7311**********01"}
+        assert (await here.view(code, Eyes.HANDLER)).attributes == answers | masked_nik
+        assert (await here.view(code, Eyes.OWNER)).attributes == answers | masked_nik
+        overseer = (await here.view(code, Eyes.OVERSEER)).attributes
+        assert overseer == answers | masked_nik | {"head_of_family": "***"}
+
+
+async def test_a_protected_report_is_told_quietly(sqlite_url: str, tmp_path: Path) -> None:
+    async with desk(sqlite_url, tmp_path) as here:
+        titles = {}
+        for privacy in ("normal", "restricted", "sensitive_reporter"):
+            code = await here.books.file(privacy=privacy)
+            here.books.clock.on(seconds=1)
+            await here.books.hear(code, 1, "e-1", Status.ON_SCENE, "ON_SCENE")
+            view = await here.view(code, Eyes.OWNER)
+            titles[privacy] = (view.status_title, (await here.timeline(code, Eyes.OWNER))[-1].title)
+        assert titles == {
+            "normal": ("Petugas di lokasi", "Petugas di lokasi"),
+            "restricted": ("Sedang ditangani", "Sedang ditangani"),
+            "sensitive_reporter": ("Sedang ditangani", "Sedang ditangani"),
+        }
+
+
+async def test_erased_content_is_gone_and_the_rest_stays(sqlite_url: str, tmp_path: Path) -> None:
+    async with desk(sqlite_url, tmp_path) as here:
+        code = await here.books.file()
+        await here.books.hear(code, 1, "e-1", Status.VERIFIED, "VERIFIED", text="Kami cek")
+        act = here.ledger.act(CITIZEN, "test")
+        act.change(t.report, {"id": (await here.books.whole(code)).id}, wrapped=None)
+        await here.ledger.commit(act)
+        view, told = await here.view(code, Eyes.OWNER), await here.timeline(code, Eyes.OWNER)
+        assert (view.description, view.reporter, view.status) == (None, None, "verified")
+        assert [(row.title, row.text) for row in told] == [
+            ("Laporan Anda kami terima", None),
+            ("Laporan diverifikasi", None),
+        ]
+
+
+async def test_notes_are_for_agencies(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as here:
+        code = await here.books.file()
+        whole = await here.books.whole(code)
+        act = here.ledger.act(CITIZEN, "test")
+        act.say(whole.ref(here.ledger.vault), "desk.note", "BPBD", text="Rahasia dapur", internal=True)
+        await here.ledger.commit(act)
+        assert all(row.text != "Rahasia dapur" for row in await here.timeline(code, Eyes.OWNER))
+        assert [row.text for row in await here.timeline(code, Eyes.HANDLER) if row.internal] == ["Rahasia dapur"]
+
+
+async def test_a_message_is_kept_and_carried(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as here:
+        code = await here.books.file(cases=[("cc112", "BPBD"), ("sigapdes", "BPBD"), ("gateway", "BPBD")])
+        await here.books.hear(code, 1, "e-1", Status.NEEDS_INFO, "ASK")
+        body = MessageBody(text=" Air naik lagi ", attributes={"tinggi_air_cm": 90}, answers={"rumah": "nomor 7"})
+        taken = await here.add(code, body)
+        assert (taken.code, taken.carried, taken.kept) == (code, ["cc112"], ["sigapdes"])
+        text = "Air naik lagi\nrumah: nomor 7\ntinggi_air_cm: 90"
+        row = await here.books.delivery(f"{code}-3")  # two were sent when it was opened
+        assert (row["app"], row["command"], row["state"], row["emergency"]) == ("cc112", "message", "queued", True)
+        whole = await here.books.whole(code)
+        sent = whole.key(here.ledger.vault).open("payload", row["sealed"], Amendment)
+        assert (sent.key, sent.command, sent.text) == (f"{code}-3", "message", text)
+        assert sent.attributes == {"tinggi_air_cm": 90, "rumah": "nomor 7"}
+        assert (whole.report["deliveries"], whole.report["status"]) == (3, "needs_info")  # nothing moves by itself
+        told = [(row.by, row.title, row.text) for row in await here.timeline(code, Eyes.OWNER)]
+        assert ("reporter", "Pesan Anda", text) in told or any(row[0] == "reporter" and row[2] == text for row in told)
+        assert any("tidak dapat diteruskan ke" in title for _, title, _ in told)
+        assert (await here.add(code, MessageBody(text="lagi"))).carried == ["cc112"]
+        assert (await here.books.delivery(f"{code}-4"))["number"] == 4
+
+
+async def test_an_ended_case_is_not_bothered(sqlite_url: str, tmp_path: Path) -> None:
+    async with desk(sqlite_url, tmp_path) as here:
+        code = await here.books.file()
+        await here.books.hear(code, 1, "e-1", Status.RESOLVED, "CLOSED/handled")
+        taken = await here.add(code, MessageBody(text="Terima kasih"))
+        assert (taken.carried, taken.kept) == ([], [])
+        assert (await here.timeline(code, Eyes.OWNER))[-1].text == "Terima kasih"
+
+
+async def test_a_message_sent_again_is_one_message(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as here:
+        code = await here.books.file()
+        both = await asyncio.gather(
+            *(here.add(code, MessageBody(text="Air naik lagi"), "key-1") for _ in range(4)),
+        )
+        again = await here.add(code, MessageBody(text="Air naik lagi"), "key-1")
+        assert {taken.at for taken in both} == {again.at}
+        assert (await here.books.whole(code)).report["deliveries"] == 2
+        assert [row.text for row in await here.timeline(code, Eyes.OWNER) if row.by == "reporter"] == ["Air naik lagi"]
+        with pytest.raises(Problem) as refused:
+            await here.add(code, MessageBody(text="Lain"), "key-1")
+        assert refused.value.slug == "idempotency-conflict"
+        other = await here.books.file()  # the same key for another report is another message
+        assert (await here.add(other, MessageBody(text="Air naik lagi"), "key-1")).code == other
+
+
+async def test_messages_at_once_get_numbers_of_their_own(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as here:
+        code = await here.books.file()
+        await asyncio.gather(*(here.add(code, MessageBody(text=f"pesan {number}")) for number in range(6)))
+        whole = await here.books.whole(code)
+        assert whole.report["deliveries"] == 7
+        texts = set()
+        for number in range(2, 8):
+            row = await here.books.delivery(f"{code}-{number}")
+            texts.add(whole.key(here.ledger.vault).open("payload", row["sealed"], Amendment).text)
+        assert texts == {f"pesan {number}" for number in range(6)}
+
+
+@pytest.mark.parametrize("body", [MessageBody(), MessageBody(text="  \n ")])
+async def test_an_empty_message_is_none(sqlite_url: str, tmp_path: Path, body: MessageBody) -> None:
+    async with desk(sqlite_url, tmp_path) as here:
+        code = await here.books.file()
+        with pytest.raises(Problem) as refused:
+            await here.add(code, body)
+        assert refused.value.status == 422
+
+
+async def test_a_file_goes_with_a_message_once(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as here:
+        code, vault = await here.books.file(), here.ledger.vault
+        key, act = vault.new_key(), here.ledger.act(CITIZEN, "test")
+        upload = act.new_id()
+        act.insert(
+            t.attachment,
+            id=upload,
+            owner=ANDI.key,
+            report_id=None,
+            media_type="image/jpeg",
+            size=5,
+            digest="d" * 64,
+            created_at=act.now,
+            kek=vault.current,
+            wrapped=vault.wrap(key, upload.hex),
+        )
+        await here.ledger.commit(act)
+        with pytest.raises(Problem) as refused:
+            await here.add(code, MessageBody(attachments=[str(upload)]), who=OTHER)
+        assert refused.value.slug == "attachment-unknown"
+        await here.add(code, MessageBody(attachments=[str(upload)]))
+        report = (await here.books.whole(code)).key(vault)
+        row = await here.books.delivery(f"{code}-2")
+        (document,) = report.open("payload", row["sealed"], Amendment).documents
+        assert (document.name, document.media_type, document.digest) == ("lampiran-1.jpeg", "image/jpeg", "d" * 64)
+        wrapped = await here.ledger.read(wrapped_of, upload)
+        assert vault.unwrap_under(wrapped, report, upload.hex).raw == key.raw
+        for name in (str(upload), "nonsense"):
+            with pytest.raises(Problem):
+                await here.add(code, MessageBody(attachments=[name]))
+
+
+def wrapped_of(connection: Connection, upload: UUID) -> bytes:
+    return bytes(connection.execute(select(t.attachment.c.wrapped).where(t.attachment.c.id == upload)).scalar_one())
+
+
+async def test_a_stream_tells_what_is_new_and_resumes(database_url: str, tmp_path: Path) -> None:
+    async with desk(database_url, tmp_path) as here:
+        code = await here.books.file()
+        scope = Scope(owner=ANDI.key)
+
+        def stream(last: str | None = None) -> AsyncIterator[ServerSentEventMessage]:
+            return follow(here.ledger, here.wake, here.shower(), ANDI, scope, code, None, last)
+
+        events = stream()
+        first, second = [await anext(events) for _ in range(2)]
+        assert (first.event, json.loads(str(first.data, "utf-8"))["title"]) == ("told", "Laporan Anda kami terima")
+        assert (second.event, json.loads(str(second.data, "utf-8"))["status"]) == ("report", "received")
+        waiting = asyncio.create_task(anext(events))
+        await asyncio.sleep(0)
+        here.books.clock.on(seconds=30)
+        await here.books.hear(code, 1, "e-1", Status.ON_SCENE, "ON_SCENE")
+        here.wake.ring(f"report:{code}")
+        told = await asyncio.wait_for(waiting, 5)
+        assert json.loads(str(told.data, "utf-8"))["title"] == "Petugas di lokasi"
+        assert json.loads(str((await anext(events)).data, "utf-8"))["status"] == "on_scene"
+        # A reader that comes back names the last row it saw and gets only what came since.
+        here.books.clock.on(seconds=30)
+        await here.books.hear(code, 1, "e-2", Status.RESOLVED, "CLOSED/handled")
+        resumed = stream(str(told.id))
+        assert json.loads(str((await anext(resumed)).data, "utf-8"))["status"] == "resolved"
+        assert json.loads(str((await anext(resumed)).data, "utf-8"))["status_title"] == "Selesai ditangani"
+        # Who may no longer see the report hears no more.
+        act = here.ledger.act(CITIZEN, "test")
+        act.change(t.report, {"id": (await here.books.whole(code)).id}, owner="issuer|budi")
+        await here.ledger.commit(act)
+        here.wake.ring(f"report:{code}")
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(resumed), 5)
+        await events.aclose()  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.flows.desk import queries
+from gateway.flows.desk.again import decided
 from gateway.flows.desk.show import takes_messages, title
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
@@ -69,7 +70,7 @@ class Officer:
                 ]
             return act
 
-        await self._ledger.decide(think)
+        await decided(self._ledger, think)
         self._wake.ring("delivery")
         self._wake.ring(f"report:{done[0].code}")
         return done[0]
@@ -87,7 +88,7 @@ class Officer:
             done[:] = [Done(code=whole.code, case=row["number"], status=moved)]
             return act
 
-        await self._ledger.decide(think)
+        await decided(self._ledger, think)
         self._wake.ring(f"report:{done[0].code}")
         return done[0]
 

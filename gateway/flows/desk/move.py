@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.flows.desk import queries
+from gateway.flows.desk.again import decided
 from gateway.flows.desk.possible import possible
 from gateway.flows.desk.show import title
 from gateway.flows.desk.who import Desk
@@ -130,7 +131,7 @@ class Mover:
                 act.change(t.alert, {"id": alert, "cleared_at": None}, cleared_at=act.now)
             return act
 
-        await self._ledger.decide(think)
+        await decided(self._ledger, think)
         found = await self._ledger.read(queries.delivery, desk.scope, desk.agency, delivery_id)
         if found is None:
             raise Problem("not-found")

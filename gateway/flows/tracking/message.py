@@ -14,7 +14,7 @@ from gateway.flows.tracking import queries
 from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Suggestion
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
-from gateway.kernel.ledger import Act, Ledger, ReportRef, Taken
+from gateway.kernel.ledger import Act, Ledger, ReportRef, Stale, Taken
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Row, Whole, case_ref, report_by_code
 from gateway.model.codes import delivery_key
@@ -26,6 +26,7 @@ from gateway.sdk import Amendment, Document
 from gateway.sdk.manifest import Mode
 
 DESK: Final = "gateway"
+_TRIES: Final = 20
 
 
 class Messages:
@@ -81,15 +82,22 @@ class Messages:
 
         if key is not None and (first := await self._first(principal, scope, code, key, digest)) is not None:
             return first
-        try:
-            await self._ledger.decide(think)
-        except Taken as clash:
-            if key is None or clash.table != "idempotency":
-                raise
-            first = await self._first(principal, scope, code, key, digest)
-            if first is None:
-                raise
-            return first
+        for _ in range(_TRIES):
+            try:
+                await self._ledger.decide(think)
+            except Taken as clash:
+                if key is not None and (first := await self._first(principal, scope, code, key, digest)) is not None:
+                    return first
+                if clash.table != "delivery":  # another message took the number in this moment: count again
+                    raise
+                continue
+            except Stale:
+                break
+            return self._rung(code, answer)
+        raise Problem("stale")
+
+    def _rung(self, code: str, answer: bytes) -> bytes:
+        """Wake who carries messages and who follows the report."""
         self._wake.ring("delivery")
         self._wake.ring(f"report:{code}")
         return answer
