@@ -15,6 +15,7 @@ from gateway.kernel.edge.logging import configure_logging
 from gateway.kernel.host import Registry
 from gateway.kernel.ledger import KeyringError, Unsafe, migrate
 from gateway.kernel.policy import ConfigError, check
+from gateway.model.problem import Problem
 from gateway.sdk.clock import read_offset, travel
 from gateway.settings import Settings, SettingsError, read_settings
 
@@ -71,10 +72,10 @@ def serve(host: str | None, port: int | None) -> None:
 def work() -> None:
     """Work the queues only (needs PostgreSQL; run `gateway serve` beside it)."""
     _needs_postgres("work")
-    from gateway.app import run_worker
+    from gateway.run import run_worker
 
     configure_logging(_settings().production)
-    asyncio.run(run_worker(_settings()))
+    run_worker(_settings())
 
 
 def _needs_postgres(command: str) -> None:
@@ -86,7 +87,7 @@ def _needs_postgres(command: str) -> None:
 
 
 def _serve(host: str | None, port: int | None, work: bool) -> None:
-    from gateway.app import run_server
+    from gateway.run import run_server
 
     settings = _settings()
     configure_logging(settings.production)
@@ -161,7 +162,7 @@ def sandbox(apps: tuple[str, ...], port_base: int, data: Path | None, gateway: s
 @click.option("--extra", multiple=True, help="extra permission, e.g. restricted")
 def token(subject: str, roles: tuple[str, ...], agency: str | None, hours: float, extra: tuple[str, ...]) -> None:
     """Make an access token of the embedded issuer (development only)."""
-    from gateway.app import development_token
+    from gateway.run import development_token
 
     settings = _development("`gateway token`")
     click.echo(development_token(settings, subject, roles, agency, timedelta(hours=hours), extra))
@@ -196,13 +197,17 @@ def audit() -> None:
 @click.option("--lang", type=click.Choice(["id", "en"]), default="id", show_default=True)
 def audit_trace(name: str, as_json: bool, lang: str) -> None:
     """Trace a report by its code or by any number an app gave to it (112 ticket, `kerusakan:45`, delivery key)."""
-    from gateway.app import trace_document
+    from gateway.run import trace_document
 
-    picture, document = asyncio.run(trace_document(_settings(), name, lang))
+    console = Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "120")))
+    try:
+        picture, document = asyncio.run(trace_document(_settings(), name, lang, console.width))
+    except Problem as problem:
+        raise click.ClickException(str(problem.document(lang)["detail"])) from None
     if as_json:
         click.echo(document)
     else:
-        Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "120"))).print(picture)
+        console.print(picture)
 
 
 @main.command()

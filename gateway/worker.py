@@ -35,7 +35,9 @@ class Worker:
         for app in house.host.apps():
             applier = Applier(app, house.ledger, house.host, house.store, house.adopter, house.wake)
             loops[f"apply:{app}"] = applier.run
-            loops[f"poll:{app}"] = Poller(app, house.ledger, house.host, house.store, house.wake).run
+            if (interval_s := self._interval(app)) is not None:
+                poller = Poller(app, house.ledger, house.host, house.store, house.wake, interval_s)
+                loops[f"poll:{app}"] = poller.run
             loops[f"reconcile:{app}"] = Reconciler(app, house.ledger, house.host, house.wake).run
             for emergency in (True, False):
                 deliverer = Deliverer(
@@ -43,6 +45,12 @@ class Worker:
                 )
                 loops[f"deliver:{app}:{'emergency' if emergency else 'normal'}"] = deliverer.run
         self._tasks = [asyncio.create_task(self._keep(name, run), name=name) for name, run in loops.items()]
+
+    def _interval(self, app: str) -> float | None:
+        """Seconds between two polls: the manifest's, or what the operator sets; None if the app is not polled."""
+        poll = self._house.host.manifest(app).poll
+        given = self._house.settings.environ.get(f"GATEWAY_{app.upper()}_POLL_S")
+        return None if poll is None else float(given or poll.interval_s)
 
     async def stop(self) -> None:
         """Stop taking up work, finish what is in hand, return."""

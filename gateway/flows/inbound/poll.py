@@ -19,19 +19,17 @@ _log = structlog.get_logger()
 class Poller:
     """Polls one app. A slow app holds up nobody but itself."""
 
-    def __init__(self, app: str, ledger: Ledger, host: Host, store: Store, wake: Wake) -> None:
+    def __init__(self, app: str, ledger: Ledger, host: Host, store: Store, wake: Wake, interval_s: float) -> None:
         self.app = app
         self._ledger, self._host, self._store, self._wake = ledger, host, store, wake
+        self._interval_s = interval_s
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
-        poll = self._host.manifest(self.app).poll
-        if poll is None:
-            return
         while not stop.is_set():
             more = await self.once() if self._host.ready(self.app) else False
             if not more:
-                await self._wake.wait({f"poll:{self.app}"}, float(poll.interval_s))
+                await self._wake.wait({f"poll:{self.app}"}, self._interval_s)
 
     async def once(self) -> bool:
         """Ask once; True if the app has more to tell at once."""

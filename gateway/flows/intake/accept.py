@@ -68,8 +68,12 @@ class Intake:
         language: str,
         followed: Followed | None,
         files: tuple[File, ...],
+        suspect: bool = False,
     ) -> Answer:
-        """Open the report and return when it is durable; a repeat gets the first answer."""
+        """Open the report and return when it is durable; a repeat gets the first answer.
+
+        `suspect` marks a caller beyond his limit: an emergency of his is taken all the same, and a person told.
+        """
         for _ in range(_TRIES):
             if draft.client_ref is not None:
                 named = await self._ledger.read(queries.first_answer, _scope("ref", principal), draft.client_ref)
@@ -78,6 +82,9 @@ class Intake:
             act = self._ledger.act(actor, "POST /v1/reports")
             owner = principal.key if principal.account else None
             opened = self._opener.open(act, draft, owner=owner, followed=followed, files=files)
+            if suspect:
+                act.record(opened.code, "report.flagged", rule="limit:intake", facts={"reason": "too_many"})
+                act.alarm("suspect_report", opened.code, "too_many", report_id=opened.report.id)
             body = msgspec.json.encode(self._answer(opened, language, act.now))
             self._remember(act, opened, _scope("key", principal), key, digest, body)
             if draft.client_ref is not None:

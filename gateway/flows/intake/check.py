@@ -183,8 +183,10 @@ def _attributes(service: Service, attributes: dict[str, object]) -> Iterator[Fau
 def _bounds(field: Field | None) -> dict[str, object]:
     if field is None:
         return {}
-    possible = {"possible": ", ".join(choice.key for choice in field.choices)} if field.choices else {}
-    return {"limit": field.max_length, "rule": f"{field.minimum}..{field.maximum}"} | possible
+    bounds: dict[str, object] = {"limit": field.max_length, "rule": f"{field.minimum}..{field.maximum}"}
+    if field.choices:
+        bounds["possible"] = ", ".join(choice.key for choice in field.choices)
+    return bounds
 
 
 def _needs(service: Service, body: ReportBody) -> Iterator[Fault]:

@@ -15,7 +15,8 @@ from gateway.flows.intake.check import Checker
 from gateway.flows.intake.files import Files
 from gateway.flows.intake.follow import Following
 from gateway.flows.intake.keys import hard_to_guess, read_key
-from gateway.kernel.edge.body import decode_json
+from gateway.kernel.edge.body import check_json_type, decode_json
+from gateway.kernel.edge.limits import Limiter
 from gateway.kernel.ledger import Ledger
 from gateway.kernel.policy import Policy
 from gateway.model.principal import Actor, Principal
@@ -72,6 +73,7 @@ async def file_report(
     intake: NamedDependency[Intake],
     following: NamedDependency[Following],
     files: NamedDependency[Files],
+    limiter: NamedDependency[Limiter],
     principal: NamedDependency[Principal],
     actor: NamedDependency[Actor],
     language: NamedDependency[str],
@@ -80,6 +82,7 @@ async def file_report(
 ) -> Response[bytes]:
     """Take a report in, exactly once per `Idempotency-Key`. 201 means that it is on disk."""
     key = read_key(idempotency_key, principal)
+    check_json_type(request.headers.get("content-type", ""))
     raw = await request.body()
     body = decode_json(raw, ReportBody, BODY_LIMIT)
     digest = fingerprint(body)
@@ -90,7 +93,8 @@ async def file_report(
         draft = Checker(policy).draft(body, ledger.clock.now())
         followed = await following.find(principal, body.follow_up_to, secret) if body.follow_up_to else None
         chosen = await files.chosen(principal, body.attachments)
-        answer = await intake.accept(principal, actor, key, digest, draft, language, followed, chosen)
+        calm = await limiter.take(request, principal, emergency=policy.services[draft.service].emergency)
+        answer = await intake.accept(principal, actor, key, digest, draft, language, followed, chosen, suspect=not calm)
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
     code = msgspec.json.decode(answer.body, type=_Code).code
     headers["Location"] = f"/v1/reports/{code}"
@@ -101,9 +105,11 @@ async def file_report(
 async def upload(
     request: Request[Any, Any, Any],
     files: NamedDependency[Files],
+    limiter: NamedDependency[Limiter],
     principal: NamedDependency[Principal],
 ) -> Uploaded:
     """Take one file (the raw bytes, with their `Content-Type`); name its id in a report's `attachments`."""
+    await limiter.take(request, principal)
     return await files.take(principal, request.headers.get("content-type", ""), await request.body())
 
 

@@ -15,7 +15,7 @@ from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
 from gateway.kernel.ledger.keyring import Keyring, KeyringError, load_keyring
 from gateway.kernel.ledger.queue import Claimed, claim
 from gateway.kernel.ledger.vault import Vault
-from gateway.kernel.ledger.writer import Writer
+from gateway.kernel.ledger.writer import UNREACHABLE, Unavailable, Writer
 from gateway.model.principal import GATEWAY, Actor
 from gateway.sdk.clock import Clock
 from gateway.sdk.entropy import Entropy
@@ -51,8 +51,8 @@ class Ledger:
                 owner = await store.write(_claim_instance, keyring.instance, clock)
             if owner != keyring.instance:
                 raise KeyringError(
-                    f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the "
-                    f"database says {owner[:8]}); point GATEWAY_DATA to the folder that was used with this database"
+                    f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the database "
+                    f"says {str(owner)[:8]}); point GATEWAY_DATA to the folder that was used with this database"
                 )
             unless_opened.pop_all()
         ledger = cls(store, keyring, clock, entropy)
@@ -89,8 +89,19 @@ class Ledger:
         return True
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query function of a `queries.py`."""
-        return await self._store.read(work, *args, **kwargs)
+        """Run a query function of a `queries.py`. Raises Unavailable if the database cannot be reached."""
+        try:
+            return await self._store.read(work, *args, **kwargs)
+        except UNREACHABLE as fault:
+            raise Unavailable(type(fault).__name__) from fault
+
+    async def fault(self) -> str | None:
+        """Return what is wrong with the database in a word, None if it answers."""
+        try:
+            await self.read(_alive)
+        except Unavailable as away:
+            return str(away)
+        return None
 
     async def claim(
         self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str
@@ -117,3 +128,7 @@ def _claim_instance(connection: Connection, name: str, clock: Clock) -> str:
     if owner is None:
         connection.execute(insert(t.instance).values(id=name, created_at=clock.real()))
     return owner or name
+
+
+def _alive(connection: Connection) -> None:
+    connection.execute(select(1))

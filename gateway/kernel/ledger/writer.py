@@ -19,6 +19,8 @@ from gateway.kernel.ledger.apply import Dropped
 GROUP: Final = 256
 QUEUE: Final = 4096
 TRIES: Final = 5
+UNREACHABLE: Final = (OSError, TimeoutError, OperationalError, InterfaceError, PoolTimeout)
+"""How a database that cannot be reached shows itself."""
 
 
 class Overloaded(Exception):
@@ -96,7 +98,7 @@ class Writer:
             for waiting, result in zip(group, task.result(), strict=True):
                 _answer(waiting, result=result)
             return True
-        if isinstance(fault, OSError | TimeoutError | OperationalError | InterfaceError | PoolTimeout):
+        if isinstance(fault, UNREACHABLE):
             for waiting in group:
                 _answer(waiting, fault=Unavailable(type(fault).__name__))
             return True

@@ -58,10 +58,22 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[CaseRef, ...]
 
 
+class Standing(Protocol):
+    """How an app stands."""
+
+    @property
+    def mode(self) -> str:
+        """`live`, `shadow` or `off`."""
+
+    @property
+    def services(self) -> frozenset[str]:
+        """The services it can take."""
+
+
 class Apps(Protocol):
     """What opening needs to know of the apps (the host)."""
 
-    def states(self) -> Mapping[str, AppState]:
+    def states(self) -> Mapping[str, Standing]:
         """Return each app's mode and the services it can take."""
 
     def prepare(self, app: str, profile: str | None, submission: Submission) -> tuple[Submission, tuple[str, ...]]:
@@ -94,7 +106,7 @@ class Opener:
                 received_at=act.now,
                 occurred_at=draft.occurred_at or act.now,
             ),
-            self._apps.states(),
+            {name: AppState(mode=state.mode, services=state.services) for name, state in self._apps.states().items()},
         )
 
     def open(
@@ -112,10 +124,7 @@ class Opener:
         key = self._ledger.vault.new_key()
         code = new_code(self._ledger.entropy.below)
         report_id = act.new_id()
-        planned = [case for case in plan.cases if not (born and case.app in {None, born.app})]
-        if born is None:
-            planned = list(plan.cases)
-        sent = [case for case in planned if case.app is not None]
+        sent = [case for case in plan.cases if case.app is not None]
         report = act.open(
             code,
             key,
@@ -158,7 +167,7 @@ class Opener:
         if born is not None:
             cases.append(self._born(act, report, born, plan))
         number = 0
-        for planned_case in planned:
+        for planned_case in plan.cases:
             app = planned_case.app or DESK
             row = {
                 "app": app,
