@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -31,6 +32,7 @@ from gateway.model.report import Reporter
 from gateway.model.status import Status
 from gateway.sdk import Amendment
 from tests.journeys.filed import CITIZEN, CONTENT, START, Books, flood, opened
+from tests.journeys.stage import FLOOD, Stage, staged
 
 ROOT = Path(__file__).parents[2]
 POLICY = Policy.load(ROOT / "config")
@@ -480,3 +482,128 @@ async def test_a_stream_tells_what_is_new_and_resumes(database_url: str, tmp_pat
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(anext(resumed), 5)
         await events.aclose()  # type: ignore[attr-defined]
+
+
+# -- over sockets ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_phone_follows_its_report(database_url: str, tmp_path: Path) -> None:
+    async with staged(tmp_path, database_url, apps=("cc112",)) as stage:
+        andi, budi = stage.token("andi", "citizen"), stage.token("budi", "citizen")
+        officer = stage.token("sitti", "operator", agency="BPBD")
+        filed = await stage.file(FLOOD, andi)
+        assert filed.status == 201, filed
+        code, secret = filed.body["code"], filed.body["secret"]
+
+        async def numbered() -> Any:
+            seen = await stage.ask("GET", f"/v1/reports/{code}", andi)
+            return seen.body if seen.body["cases"][0]["references"] else None
+
+        own = await stage.until(numbered)
+        assert own["cases"][0]["app_title"] == "Call Center 112"
+        assert own["cases"][0]["references"][0]["value"].startswith("112-BRU-")
+        assert own["description"] == FLOOD["description"]
+        assert own["reporter"]["phone"] == "+62********890"
+        tracked = await stage.ask("GET", f"/v1/track/{code.lower()}", x_report_secret=secret)
+        assert (tracked.status, tracked.body) == (200, own)
+        by_secret = await stage.ask("GET", f"/v1/reports/{code}", x_report_secret=secret)
+        assert by_secret.body == own
+        told = await stage.ask("GET", f"/v1/reports/{code}/timeline", None, x_report_secret=secret)
+        assert told.body[0]["title"] == "Laporan Anda kami terima"
+        assert "Sudah diterima Call Center 112" in [row["title"] for row in told.body]
+        english = await stage.ask("GET", f"/v1/reports/{code}/timeline", andi, accept_language="en")
+        assert english.body[0]["title"] == "We have received your report"
+        # The officer of the agency that handles it sees it; the numbers of people stay masked.
+        assert (await stage.ask("GET", f"/v1/reports/{code}", officer)).body["reporter"]["phone"] == "+62********890"
+        # For everybody else it is not there, whatever they hold.
+        foreign = [
+            await stage.ask("GET", f"/v1/reports/{code}", budi),
+            await stage.ask("GET", f"/v1/reports/{code}/timeline", budi),
+            await stage.ask("GET", f"/v1/reports/{code}/stream", budi),
+            await stage.ask("POST", f"/v1/reports/{code}/messages", budi, {"text": "halo"}),
+            await stage.ask("GET", f"/v1/reports/{code}", budi, x_report_secret="s1.wrong"),
+            await stage.ask("GET", f"/v1/track/{code}", x_report_secret="s1.wrong"),
+            await stage.ask("GET", f"/v1/track/{code}"),
+            await stage.ask("GET", "/v1/track/BRU-0000-0000", x_report_secret=secret),
+            await stage.ask("GET", "/v1/reports/tidak-ada", andi),
+        ]
+        assert [answer.status for answer in foreign] == [404] * len(foreign)
+        bare = [{k: v for k, v in answer.body.items() if k not in {"instance", "request"}} for answer in foreign]
+        assert all(document == bare[0] for document in bare)
+        assert (await stage.ask("GET", f"/v1/reports/{code}")).status == 401
+        assert (await stage.ask("POST", f"/v1/reports/{code}/messages", officer, {"text": "halo"})).status == 403
+
+
+async def test_a_message_reaches_112_once(database_url: str, tmp_path: Path) -> None:
+    async with staged(tmp_path, database_url, apps=("cc112",)) as stage:
+        filed = await stage.file(FLOOD)
+        code, secret = filed.body["code"], filed.body["secret"]
+        path = f"/v1/reports/{code}/messages"
+        body = {"text": "Air naik lagi, ada kebakaran di gardu", "answers": {"rumah": "nomor 7"}}
+        answers = [
+            await stage.ask("POST", path, None, body, x_report_secret=secret, idempotency_key="5f3c" * 8)
+            for _ in range(3)
+        ]
+        assert [answer.status for answer in answers] == [201] * 3
+        assert answers[0].body == answers[1].body == answers[2].body
+        assert answers[0].body["carried"] == ["cc112"]
+        assert "EM-FIRE" in [found["service"] for found in answers[0].body["suggestions"]]
+
+        async def noted() -> Any:
+            records = await sandbox_records(stage, "cc112")
+            return [note for record in records for note in record["messages"]]
+
+        notes = await stage.until(noted)
+        assert len(notes) == 1
+        for bad in ({}, {"text": 5}, {"txt": "x"}, {"text": "x", "attachments": ["nope"]}):
+            refused = await stage.ask("POST", path, None, bad, x_report_secret=secret)
+            assert refused.status == 422, refused
+            assert refused.headers["content-type"].startswith("application/problem+json")
+
+
+async def test_lists_over_http(database_url: str, tmp_path: Path) -> None:
+    async with staged(tmp_path, database_url, apps=()) as stage:
+        andi = stage.token("andi", "citizen")
+        codes = [(await stage.file(FLOOD, andi)).body["code"] for _ in range(5)]
+        await stage.file(FLOOD, stage.token("budi", "citizen"))
+        found, path = [], "/v1/reports?limit=2"
+        while path:
+            page = await stage.ask("GET", path, andi)
+            assert page.status == 200, page
+            found += [item["code"] for item in page.body["items"]]
+            path = page.body["next"] and f"/v1/reports?limit=2&cursor={page.body['next']}"
+        assert found == codes[::-1]
+        only = await stage.ask("GET", f"/v1/reports?q={codes[2].lower()}&status=received&service=EM-FLOOD", andi)
+        assert [item["code"] for item in only.body["items"]] == [codes[2]]
+        for bad in ("limit=0", "limit=101", "limit=x", "status=lost", "cursor=zzz", "since=kemarin"):
+            refused = await stage.ask("GET", f"/v1/reports?{bad}", andi)
+            assert 400 <= refused.status < 500, (bad, refused)
+            assert refused.body["type"].startswith("/problems/"), refused
+        assert (await stage.ask("GET", "/v1/reports")).status == 401
+
+
+async def test_a_stream_over_http(sqlite_url: str, tmp_path: Path) -> None:
+    async with staged(tmp_path, sqlite_url, apps=()) as stage:
+        filed = await stage.file({"service": "XX-OTHER", "description": "Lampu padam"})
+        code, secret = filed.body["code"], filed.body["secret"]
+        headers = {"X-Report-Secret": secret}
+        async with stage.session.get(f"{stage.url}/v1/reports/{code}/stream", headers=headers) as live:
+            assert live.status == 200
+            assert live.headers["content-type"].startswith("text/event-stream")
+            text = b""
+            async with asyncio.timeout(10):
+                while b"event: report" not in text:
+                    text += await live.content.readany()
+                sitti = stage.token("koor", "coordinator")
+                await stage.ask("POST", f"/v1/desk/reports/{code}/reply", sitti, {"text": "Kami cek"})
+                while b"Kami cek" not in text:
+                    text += await live.content.readany()
+
+
+async def sandbox_records(stage: Stage, app: str) -> list[dict[str, Any]]:
+    """What an app accepted, by its own account."""
+    address = stage.house.settings.environ[f"GATEWAY_{app.upper()}_BASE_URL"]
+    async with stage.session.get(f"{address}/_sandbox/records") as answer:
+        body = await answer.json()
+    records: list[dict[str, Any]] = body["records"] if isinstance(body, dict) else body
+    return records

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from gateway.flows.desk import queries
 from gateway.flows.desk.answer import CLOSE, REPLY, Done, Officer
@@ -86,7 +86,7 @@ async def apps_health(
 async def reply(
     ledger: NamedDependency[Ledger],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
@@ -103,7 +103,7 @@ async def reply(
 async def note(
     ledger: NamedDependency[Ledger],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
@@ -119,7 +119,7 @@ async def note(
 async def close(
     ledger: NamedDependency[Ledger],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
@@ -136,7 +136,7 @@ async def close(
 async def replay(
     ledger: NamedDependency[Ledger],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
@@ -153,7 +153,7 @@ async def replay(
 async def resolve(
     ledger: NamedDependency[Ledger],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
@@ -171,7 +171,7 @@ async def resolve(
 async def cancel(
     ledger: NamedDependency[Ledger],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, case, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Row, Whole, report_by_code
@@ -127,7 +127,9 @@ def timeline(connection: Connection, report_id: UUID, internal: bool, after: UUI
         statement = statement.where(t.timeline.c.internal.is_(False))
     if after is not None:
         statement = statement.where(t.timeline.c.id > after)
-    found = connection.execute(statement.order_by(t.timeline.c.at, t.timeline.c.id))
+    # What one act told carries one instant: that the report came in is told before what followed from it.
+    first = case((t.timeline.c.notice == "report.received", 0), else_=1)
+    found = connection.execute(statement.order_by(t.timeline.c.at, first, t.timeline.c.id))
     return [dict(row) for row in found.mappings()]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 from litestar.response import ServerSentEvent
 
 from gateway.flows.tracking import queries
@@ -108,7 +108,7 @@ async def add_message(
     ledger: NamedDependency[Ledger],
     policy: NamedDependency[Policy],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     actor: NamedDependency[Actor],
@@ -137,7 +137,7 @@ async def report_stream(
     ledger: NamedDependency[Ledger],
     policy: NamedDependency[Policy],
     host: NamedDependency[Host],
-    wake: NamedDependency[Wake],
+    wake: NamedDependency[SkipValidation[Wake]],
     principal: NamedDependency[Principal],
     reach: NamedDependency[Scope],
     language: NamedDependency[str],
