@@ -117,8 +117,8 @@ class SqliteStore:
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url).set(drivername="sqlite+pysqlite")
-        self._writer = _sqlite_engine(parsed, "BEGIN IMMEDIATE", StaticPool)
-        self._reader = _sqlite_engine(parsed, "BEGIN", None)
+        self._writer = sqlite_engine(parsed, "BEGIN IMMEDIATE", StaticPool)
+        self._reader = sqlite_engine(parsed, "BEGIN", None)
         self._write_thread = ThreadPoolExecutor(1, "ledger-writer")
         self._read_threads = ThreadPoolExecutor(4, "ledger-reader")
 
@@ -148,7 +148,8 @@ class SqliteStore:
         self._writer.dispose()
 
 
-def _sqlite_engine(url: Any, begin: str, pool: Any) -> Engine:
+def sqlite_engine(url: Any, begin: str, pool: Any) -> Engine:
+    """Return an engine with our pragmas whose transactions, DDL included, begin with `begin`."""
     more = {"poolclass": pool} if pool else {}
     engine = create_engine(
         url,

@@ -51,8 +51,8 @@ class Ledger:
                 owner = await store.write(_claim_instance, keyring.instance, clock)
             if owner != keyring.instance:
                 raise KeyringError(
-                    f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the database "
-                    f"says {str(owner)[:8]}); point GATEWAY_DATA to the folder that was used with this database"
+                    f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the "
+                    f"database says {owner[:8]}); point GATEWAY_DATA to the folder that was used with this database"
                 )
             unless_opened.pop_all()
         ledger = cls(store, keyring, clock, entropy)

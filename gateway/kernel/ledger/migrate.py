@@ -7,10 +7,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, make_url
+from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from gateway.kernel.ledger.engine import sqlite_engine
+
 _FOLDER = Path(__file__).parent / "migrations"
+_LOCK = int.from_bytes(b"gateway")
+"""Which advisory lock of PostgreSQL migrations take."""
 
 
 class Outdated(Exception):
@@ -25,28 +29,37 @@ def _config(connection: Connection | None = None) -> Config:
 
 
 def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
     command.upgrade(_config(connection), "head")
 
 
 async def migrate(url: str) -> None:
-    """Bring a database to the newest version, creating it from nothing if it is empty."""
+    """Bring a database to the newest version, creating it from nothing if it is empty.
+
+    All in one transaction: a process that is killed half-way leaves nothing, several at once wait for the first.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
 
         def run() -> None:
-            engine = create_engine(parsed.set(drivername="sqlite+pysqlite"))
-            with engine.begin() as connection:
-                _upgrade(connection)
-            engine.dispose()
+            engine = sqlite_engine(parsed.set(drivername="sqlite+pysqlite"), "BEGIN IMMEDIATE", None)
+            try:
+                with engine.begin() as connection:
+                    _upgrade(connection)
+            finally:
+                engine.dispose()
 
         await asyncio.to_thread(run)
         return
     engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"))
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade)
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await engine.dispose()
 
 
 def version_gap(connection: Connection) -> str | None:
