@@ -100,9 +100,15 @@ class Gazetteer:
             return territory
         return self.find(territory.parent) if territory.is_village else None
 
-    def covers(self, latitude: float, longitude: float) -> bool:
-        """Tell whether a point lies within the regency's bounding box. The sea off the coast is outside it."""
-        return any(one.level is Level.REGENCY and one.bounds(latitude, longitude) for one in self._all)
+    def covers(self, latitude: float, longitude: float, margin_m: float = 0.0) -> bool:
+        """Tell whether a point lies in the regency's bounding box or at most `margin_m` metres from it.
+
+        Most of the sea off the coast is outside the box, and calls from across the border are real: a margin is
+        for what must not be turned away. Never true for NaN.
+        """
+        return isfinite(latitude + longitude) and any(
+            one.level is Level.REGENCY and one.metres_to_box(latitude, longitude) <= margin_m for one in self._all
+        )
 
     def by_name(self, text: str, limit: int = 5) -> list[Candidate]:
         """Return what a name may mean, best first.
@@ -143,9 +149,9 @@ class Gazetteer:
             if distance > _NEAR_M:
                 continue
             inside = distance == 0
-            # As parts of the half box: 0 at the centroid, 1 at an edge.
-            north = (latitude - village.latitude) / (village.max_latitude - village.min_latitude)
-            east = (longitude - village.longitude) / (village.max_longitude - village.min_longitude)
+            # In halves of the box: 0 at the centroid, about 1 at an edge.
+            north = 2 * (latitude - village.latitude) / (village.max_latitude - village.min_latitude)
+            east = 2 * (longitude - village.longitude) / (village.max_longitude - village.min_longitude)
             score = 1 - 0.5 * min(hypot(north, east), 1) if inside else 0.5 * (1 - distance / _NEAR_M)
             reason = MatchReason.INSIDE_BOX if inside else MatchReason.NEAR_BOX
             from_centre = metres(latitude, longitude, village.latitude, village.longitude)

@@ -92,7 +92,9 @@ def _reach(config: Config, rule: Rule) -> Iterator[Finding]:
     """Yield what keeps a rule from ever fitting the services it names."""
     reached = [service for service in config.services if applies(rule.when, service)]
     if not reached:
-        if config.services and any(matched(one, config.declared.services) for one in rule.when.services):
+        # Services with mistakes of their own are not among those decoded: nothing can be said of them here.
+        decoded = [service.code for service in config.services]
+        if rule.when.priorities and any(matched(one, decoded) for one in rule.when.services):
             yield _rule(rule.id, "when.priorities", "no service that is named has this priority: the rule never fits")
         return
     for name, value in rule.when.attributes.items():

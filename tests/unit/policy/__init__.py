@@ -1,0 +1,1 @@
+"""The policy room: configuration turned into decisions."""
