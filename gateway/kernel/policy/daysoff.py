@@ -5,9 +5,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
-from holidays import country_holidays
-
-YEARS: Final = range(2024, 2041)
+YEARS: Final = range(2024, 2037)
 """Years for which days off are known. Islamic dates far ahead are estimates until a decree is entered."""
 
 
@@ -21,4 +19,7 @@ def days_off(decreed: Iterable[date]) -> frozenset[date]:
 @lru_cache(maxsize=1)
 def _computed() -> frozenset[date]:
     """Return public holidays and joint leave (offices close on both) as the library computes them."""
+    # Loaded only where days are counted: it takes longer to import than most commands take to run.
+    from holidays import country_holidays
+
     return frozenset(country_holidays("ID", years=YEARS, categories=("public", "government")))
