@@ -86,6 +86,7 @@ def create_app(house: House) -> ASGIApp:
         exception_handlers={**HANDLERS, Exception: last_resort},
         request_class=StrictRequest,
         request_max_body_size=LARGEST_BODY,
+        logging_config=None,
         openapi_config=OpenAPIConfig(
             title="Barru citizen-services gateway",
             version="1",

@@ -32,20 +32,21 @@ from tests.servers import Postgres, in_thread, postgres_server
 
 CONNECTIONS = 32
 YARDSTICK_TABLES = """
-CREATE TABLE y_report (id uuid PRIMARY KEY, code text NOT NULL UNIQUE, owner text, body bytea NOT NULL,
+CREATE TABLE y_report (id bigint PRIMARY KEY, code text NOT NULL UNIQUE, owner text, body bytea NOT NULL,
   received_at timestamptz NOT NULL);
 CREATE INDEX ON y_report (owner, received_at);
-CREATE TABLE y_outbox (id uuid PRIMARY KEY, report_id uuid NOT NULL REFERENCES y_report, state text NOT NULL,
+CREATE TABLE y_outbox (id bigint PRIMARY KEY, report_id bigint NOT NULL REFERENCES y_report, state text NOT NULL,
   due_at timestamptz NOT NULL, payload bytea NOT NULL);
 CREATE INDEX ON y_outbox (state, due_at);
 CREATE TABLE y_audit (stream text NOT NULL, seq bigint NOT NULL, body bytea NOT NULL, PRIMARY KEY (stream, seq));
 """
 YARDSTICK = """
-SELECT gen_random_uuid() AS id \\gset
+\\set id random(1, 9000000000000000)
+\\set other random(1, 9000000000000000)
 BEGIN;
-INSERT INTO y_report VALUES (:'id', :'id', 'issuer|subject', repeat('x', 500)::bytea, now());
-INSERT INTO y_outbox VALUES (gen_random_uuid(), :'id', 'queued', now(), repeat('x', 700)::bytea);
-INSERT INTO y_audit VALUES (:'id', 1, repeat('x', 500)::bytea);
+INSERT INTO y_report VALUES (:id, :id::bigint::text, 'issuer|subject', repeat('x', 500)::bytea, now());
+INSERT INTO y_outbox VALUES (:other, :id, 'queued', now(), repeat('x', 700)::bytea);
+INSERT INTO y_audit VALUES (:id::bigint::text, 1, repeat('x', 500)::bytea);
 COMMIT;
 """
 
