@@ -36,12 +36,15 @@ class SystemClock:
         self._checked = float("-inf")
 
     def now(self) -> datetime:
+        """See `Clock.now`."""
         return datetime.now(UTC) + self._travelled()
 
     def real(self) -> datetime:
+        """See `Clock.real`."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
         return time.monotonic()
 
     def _travelled(self) -> timedelta:

@@ -1,10 +1,9 @@
 """A gateway on real sockets with its apps, in one process: what journeys stand on."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from uuid import uuid4
 
 import aiohttp
 import uvicorn
-from gateway.app import create_app
 
+from gateway.app import create_app
 from gateway.house import House, open_house
 from gateway.run import development_token
 from gateway.sdk.clock import SystemClock
@@ -89,8 +88,8 @@ class Stage:
     async def until(self, look: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
         """Wait until `look` returns something true, and return it."""
         async with asyncio.timeout(seconds):
-            while not (seen := await look()):
-                await asyncio.sleep(0.05)  # noqa: ASYNC110 - looks at another process, which has no event to wait for
+            while not (seen := await look()):  # noqa: ASYNC110 - what it waits for is behind a socket
+                await asyncio.sleep(0.05)
         return seen
 
     async def reaches(self, code: str, status: str, token: str) -> Any:
@@ -125,7 +124,7 @@ def secrets(apps: Sequence[str]) -> dict[str, str]:
 async def sandboxes(folder: Path, gateway: str, apps: Sequence[str]) -> AsyncIterator[dict[str, tuple[Sandbox, str]]]:
     """The simulated apps on real sockets."""
     clock = SystemClock(folder / "data" / "clock")
-    async with contextlib.AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         running: dict[str, tuple[Sandbox, str]] = {}
         for app in apps:
             made = read_sandbox(app, [ROOT / "connectors"])(
@@ -152,7 +151,8 @@ async def staged(
     """A gateway with API and worker, and its apps."""
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with sandboxes(folder, url, apps) as running:
+    async with sandboxes(folder, url, apps) as running, AsyncExitStack() as stack:
+        stack.callback(listener.close)
         addresses = {f"GATEWAY_{app.upper()}_BASE_URL": address for app, (_, address) in running.items()}
         fast = {f"GATEWAY_{app.upper()}_POLL_S": "0.3" for app in apps}
         settings = settings_for(folder, database_url, redis_url, **(secrets(apps) | addresses | fast | more))
@@ -170,4 +170,3 @@ async def staged(
                 await worker.stop()
                 server.should_exit = True
                 await serve
-    listener.close()

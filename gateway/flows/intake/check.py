@@ -23,6 +23,8 @@ from gateway.model.territory import CodeRefused
 WITA: Final = ZoneInfo("Asia/Makassar")
 _AHEAD: Final = timedelta(minutes=10)
 """How far a phone's clock may be ahead of ours."""
+_MARGIN_M: Final = 10_000.0
+"""How far outside the regency an emergency is still taken: boats, and callers near the border. Metres."""
 _PAST: Final = timedelta(days=366)
 """What happened longer ago is not a report but a matter for the archive or the courts."""
 
@@ -39,7 +41,7 @@ class Checker:
         if service is None or not service.active:
             raise refused([Fault(code="unknown-service", pointer="/service", params={"service": body.service})])
         faults = [
-            *self._place(body.place),
+            *self._place(body.place, _MARGIN_M if service.emergency else 0.0),
             *_reporter(body.reporter),
             *_occurred(body.occurred_at, now),
             *_attributes(service, body.attributes),
@@ -81,13 +83,13 @@ class Checker:
     def _village(self, code: str | None) -> str | None:
         return self._policy.gazetteer.by_code(code).code if code else None
 
-    def _place(self, place: PlaceBody) -> Iterator[Fault]:
+    def _place(self, place: PlaceBody, margin_m: float) -> Iterator[Fault]:
         if (place.latitude is None) != (place.longitude is None):
             yield _missing("/place/longitude" if place.longitude is None else "/place/latitude")
         elif (
             place.latitude is not None
             and place.longitude is not None
-            and not self._policy.gazetteer.covers(place.latitude, place.longitude)
+            and not self._policy.gazetteer.covers(place.latitude, place.longitude, margin_m)
         ):
             yield Fault(code="outside-barru", pointer="/place/latitude")
         if place.village is None:

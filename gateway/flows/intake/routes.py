@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from gateway.flows.intake.accept import Intake, fingerprint
 from gateway.flows.intake.bodies import Accepted, ReportBody, Uploaded
@@ -15,15 +15,11 @@ from gateway.flows.intake.check import Checker
 from gateway.flows.intake.files import Files
 from gateway.flows.intake.follow import Following
 from gateway.flows.intake.keys import hard_to_guess, read_key
-from gateway.kernel.edge.body import check_json_type, decode_json
 from gateway.kernel.edge.limits import Limiter
 from gateway.kernel.ledger import Ledger
 from gateway.kernel.policy import Policy
 from gateway.model.principal import Actor, Principal
 from gateway.model.problem import Fault, Problem, refused
-
-BODY_LIMIT = 256 * 1024
-"""Bytes a report may have; photos travel as attachments."""
 
 IdempotencyKey = Annotated[
     str | None,
@@ -68,6 +64,7 @@ async def territory(
 )
 async def file_report(
     request: Request[Any, Any, Any],
+    data: JSONBody[ReportBody],
     ledger: NamedDependency[Ledger],
     policy: NamedDependency[Policy],
     intake: NamedDependency[Intake],
@@ -82,17 +79,14 @@ async def file_report(
 ) -> Response[bytes]:
     """Take a report in, exactly once per `Idempotency-Key`. 201 means that it is on disk."""
     key = read_key(idempotency_key, principal)
-    check_json_type(request.headers.get("content-type", ""))
-    raw = await request.body()
-    body = decode_json(raw, ReportBody, BODY_LIMIT)
-    digest = fingerprint(body)
+    digest = fingerprint(data)
     answer = await intake.replay(principal, key, digest)
     if answer is None:
-        if body.client_ref is not None and not principal.account and not hard_to_guess(body.client_ref):
+        if data.client_ref is not None and not principal.account and not hard_to_guess(data.client_ref):
             raise refused([Fault(code="idempotency-key-weak", pointer="/client_ref")])
-        draft = Checker(policy).draft(body, ledger.clock.now())
-        followed = await following.find(principal, body.follow_up_to, secret) if body.follow_up_to else None
-        chosen = await files.chosen(principal, body.attachments)
+        draft = Checker(policy).draft(data, ledger.clock.now())
+        followed = await following.find(principal, data.follow_up_to, secret) if data.follow_up_to else None
+        chosen = await files.chosen(principal, data.attachments)
         calm = await limiter.take(request, principal, emergency=policy.services[draft.service].emergency)
         answer = await intake.accept(principal, actor, key, digest, draft, language, followed, chosen, suspect=not calm)
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}

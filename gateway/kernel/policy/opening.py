@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 import msgspec
-from gateway.kernel.policy.plan import AppState, Plan, PlanInput
-from gateway.kernel.policy.policy import Policy
 
 from gateway.kernel.ledger import Act, CaseRef, Ledger, ReportRef
 from gateway.kernel.ledger import tables as t
+from gateway.kernel.policy.plan import AppState, Plan, PlanInput
+from gateway.kernel.policy.policy import Policy
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command
 from gateway.model.link import LinkKind
@@ -190,6 +190,15 @@ class Opener:
                     agency=self._policy.agencies[planned_case.agency].short_name,
                 )
                 continue
+            if planned_case.reason.startswith("app_"):
+                act.say(
+                    report,
+                    "case.fallback",
+                    DESK,
+                    case=case,
+                    app=self._apps.title(planned_case.app),
+                    reason=planned_case.reason,
+                )
             number += 1
             self._send(act, report, case, number, draft, plan, planned_case.profile, followed, files)
         self._deadlines(act, report, plan)
