@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from gateway.flows.delivery import queries
-from gateway.flows.delivery.evidence import hop_of, received, standing_of
+from gateway.flows.delivery.evidence import decided, hop_of, received, standing_of
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host, Outcome
 from gateway.kernel.ledger import Act, Claimed, Erased, Ledger
@@ -143,7 +143,7 @@ class Deliverer:
                 act.say(report, "message.not_carried", "gateway", app=self.app)
             return act
 
-        await self._ledger.decide(think)
+        await decided(self._ledger, think)
         log = _log.bind(delivery=sent["key"], connector=self.app, attempt=sent["attempt"])
         log.info("delivery.outcome", outcome=str(outcome.verdict), cause=outcome.cause)
         self._wake.ring(f"report:{claimed.code}")

@@ -1,10 +1,11 @@
 """What an exchange with an app leaves behind: the hop of its entry, the receipt's numbers and first word."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from gateway.kernel.host import Host, Outcome
-from gateway.kernel.ledger import Act, Ledger
+from gateway.kernel.ledger import Act, Ledger, Taken
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.model.case import CaseEvent
@@ -12,6 +13,19 @@ from gateway.model.delivery import Command, DeliveryState, Standing
 from gateway.model.entry import Hop
 from gateway.model.principal import app_actor
 from gateway.sdk import Receipt
+
+_TRIES: Final = 5
+
+
+async def decided(ledger: Ledger, think: Callable[[], Awaitable[Act | None]]) -> bool:
+    """Think and commit; think again where the app's own news gave a case its number in the same moment."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await ledger.decide(think)
+        except Taken as clash:
+            if clash.table != "reference":
+                raise
+    return await ledger.decide(think)
 
 
 def standing_of(row: dict[str, Any]) -> Standing:
@@ -59,7 +73,9 @@ def received(
     if row["command"] != Command.OPEN:
         return
     status = host.status_of(case.app, case_row["profile"], receipt.word) if receipt.word else None
-    event = CaseEvent(id=f"receipt:{row['key']}", at=receipt.at or act.now, status=status, word=receipt.word)
+    event = CaseEvent(
+        id=f"receipt:{row['key']}", at=receipt.at or _beginning(whole), status=status, word=receipt.word
+    )
     happening = Happening(
         event=event,
         kind="receipt",
@@ -70,3 +86,13 @@ def received(
     )
     if progress(act, ledger.vault, whole, case.id, [happening], known) is not None:
         act.say(report, "delivery.forwarded", case.app, case=case, app=host.manifest(case.app).title)
+
+
+def _beginning(whole: Whole) -> datetime:
+    """Return the time of a receipt that tells none: before everything its app will say of the record.
+
+    The record began after the report came here, and the app may write its times in whole seconds: a change in the
+    second of its beginning would otherwise be folded before the receipt, and be undone by it.
+    """
+    received_at: datetime = whole.report["received_at"]
+    return received_at.replace(microsecond=0) - timedelta(seconds=1)

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from gateway.flows.delivery import queries
-from gateway.flows.delivery.evidence import hop_of, received, standing_of
+from gateway.flows.delivery.evidence import decided, hop_of, received, standing_of
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host, Outcome
 from gateway.kernel.ledger import Act, Claimed, Ledger
@@ -118,7 +118,7 @@ class Reconciler:
                 received(act, self._ledger, self._host, whole, row, known, outcome.receipt)
             return act
 
-        if await self._ledger.decide(think) and following.state is DeliveryState.ACCEPTED:
+        if await decided(self._ledger, think) and following.state is DeliveryState.ACCEPTED:
             self._wake.ring("inbox")
             self._wake.ring("delivery")
         self._wake.ring(f"report:{claimed.code}")

@@ -37,6 +37,7 @@ from gateway.sdk import Event, Look
 PARKED_FOR: Final = timedelta(hours=24)
 _BATCH: Final = 200
 _LOOKS: Final = 20
+_TRIES: Final = 5
 _log = structlog.get_logger()
 
 
@@ -100,7 +101,15 @@ class Applier:
         if word is not None and self._host.status_of(self.app, profile, word) is None:
             await self._quarantine(opened, "unknown_word", case)
             return
-        await self._ledger.decide(lambda: self._apply(opened, event, case))
+        for tries in range(_TRIES):
+            try:
+                await self._ledger.decide(lambda: self._apply(opened, event, case))
+            except Taken as clash:
+                # The receipt of our own delivery gave the case its number in the same moment: look again.
+                if clash.table != "reference" or tries == _TRIES - 1:
+                    raise
+                continue
+            break
         self._wake.ring("delivery")
 
     async def _match(self, event: Event) -> Row | None:
