@@ -33,11 +33,12 @@ class NotStarted(Exception):
 
 
 class Ended(Exception):
-    """A process has ended that should not have; `how` tells by which signal or exit status, with its last words."""
+    """A process has ended that should not have: `how` (a signal or an exit status), `killed` if by a signal. The
+    message ends with its last words."""
 
     def __init__(self, child: "Child") -> None:
         super().__init__(f"{child.name} has ended ({child.how}):\n{child.last_words()}")
-        self.name, self.how = child.name, child.how
+        self.name, self.how, self.killed = child.name, child.how, child.how.startswith("SIG")
 
 
 class Child:

@@ -21,7 +21,7 @@ from gateway.demo.stage import Stage
 from gateway.demo.stories import STORIES
 from gateway.demo.surroundings import APPS, World, find_config, find_connectors
 from gateway.demo.teller import Teller, safe
-from gateway.demo.troupe import Stopped, Troupe
+from gateway.demo.troupe import GATEWAY, Stopped, Troupe
 from gateway.demo.verdict import Scene
 from gateway.demo.waiting import PATIENCE_S, Late, NotYet, until
 from gateway.sdk.clock import Clock, SystemClock
@@ -61,17 +61,7 @@ async def _show(folder: Path, *, once: bool, resume: bool, as_json: bool) -> int
         teller.trouble("Demo tidak dapat dimulai.", f"The demo cannot start: {refused}")
         return REFUSED
     except Ended as ended:
-        if ended.name == "gateway":
-            teller.trouble(
-                "Gateway berhenti di tengah demo. Lanjutkan: gateway demo --resume",
-                f"The gateway has ended ({ended.how}). Go on with: gateway demo --resume",
-            )
-            return GATEWAY_ENDED
-        teller.trouble(
-            f"{ended.name} berhenti. Lanjutkan: gateway demo --resume",
-            f"{ended.name} has ended ({ended.how}). Go on with: gateway demo --resume",
-        )
-        return FAILED
+        return _ended(teller, ended)
     except (NotStarted, Unreachable, *_TROUBLE) as failure:
         teller.trouble("Demo gagal.", f"The demo has failed: {failure}")
         return FAILED
@@ -82,6 +72,17 @@ async def _show(folder: Path, *, once: bool, resume: bool, as_json: bool) -> int
         with teller.waiting("menutup", "closing"):
             await troupe.close()
         os.close(lock)
+
+
+def _ended(teller: Teller, ended: Ended) -> int:
+    """Tell that a process has ended under the demo, and how to go on."""
+    if not ended.killed:
+        teller.detail(str(ended))
+    teller.trouble(
+        f"{ended.name} berhenti di tengah demo. Lanjutkan: gateway demo --resume",
+        f"{ended.name} has ended ({ended.how}). Go on with: gateway demo --resume",
+    )
+    return GATEWAY_ENDED if ended.name == GATEWAY else FAILED
 
 
 async def _run(
@@ -118,7 +119,7 @@ def _remembered(folder: Path, clock: Clock, resume: bool) -> tuple[Memory, bool]
     if not memory.is_ours(folder):
         raise Refused(f"{folder} holds something that no demo made; name another folder with --data")
     memory.clear(folder)
-    entropy, names = SystemEntropy(), ("gateway", *APPS)
+    entropy, names = SystemEntropy(), (GATEWAY, *APPS)
     ports = dict(zip(names, free_ports(len(names), entropy), strict=True))
     return memory.begin(folder, ports, clock, entropy), False
 

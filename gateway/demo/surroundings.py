@@ -19,6 +19,8 @@ from gateway.sdk.sandbox_setting import development_secret
 
 APPS: Final = ("cc112", "sigapdes")
 """The apps that play, in the order of their ports."""
+_POLLS: Final = {"sigapdes": "0.5"}
+"""Seconds between two polls, where the app's own interval is too long for a show."""
 _SOURCE: Final = Path(__file__).resolve().parents[2]
 
 
@@ -58,6 +60,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         for app in APPS:
             prefix = f"GATEWAY_{app.upper()}_"
             settings[f"{prefix}BASE_URL"] = self.app(app)
+            if app in _POLLS:
+                settings[f"{prefix}POLL_S"] = _POLLS[app]
             for secret in _secrets(app, self.connectors):
                 settings[f"{prefix}{secret}"] = development_secret(app, secret)
         return settings

@@ -98,13 +98,12 @@ class Teller:
     def trouble(self, indonesian: str, english: str) -> None:
         """Tell on the error stream what went wrong."""
         self._hush()
-        self._err.print(Text(indonesian, "bold red"))
-        self._err.print(Text(english, "red"))
+        self._err.print(Text(indonesian, "bold red"), Text(english, "red"), sep="\n", soft_wrap=True)
 
     def detail(self, text: str) -> None:
         """Print evidence on the error stream, as it is."""
         self._hush()
-        self._err.print(Text(text, "dim"))
+        self._err.print(Text(text, "dim"), soft_wrap=True)
 
     @contextmanager
     def waiting(self, indonesian: str, english: str) -> Iterator[None]:
