@@ -114,11 +114,13 @@ def _invalid(error: ValidationException) -> Problem:
     faults: list[Fault] = []
     where = ""
     for item in error.extra if isinstance(error.extra, list) else []:
-        key, source = str(item.get("key", "")), str(getattr(item.get("source"), "value", item.get("source", "")))
-        if source == "body":
-            faults.append(fault_of(str(item.get("message", ""))))
+        message, key, source = (str(item.get(name, "")) for name in ("message", "key", "source"))
+        if message == "'data'":  # how Litestar says that there is no body
+            faults.append(Fault(code="missing-field"))
+        elif source == "body":
+            faults.append(fault_of(message))
         else:
-            faults.append(fault_of(str(item.get("message", "")), parameter=key or "-"))
+            faults.append(fault_of(message, parameter=key or "-"))
             where = "parameter"
     if missing := _MISSING.search(error.detail):
         faults.append(Fault(code="missing-field", parameter=missing[1]))

@@ -131,14 +131,14 @@ class TokenVerifier:
         if not header.keys() <= _HEADER:
             raise TokenRefused("unexpected-header")
         algorithm, kind, kid = header.get("alg"), header.get("typ"), header.get("kid")
-        if algorithm not in ALGORITHMS:
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             raise TokenRefused("wrong-algorithm")
         kind = kind.lower().removeprefix("application/") if isinstance(kind, str) else ""
         if kind not in self._types:
             raise TokenRefused("wrong-type")
         if not isinstance(kid, str) or not 0 < len(kid) <= 200:
             raise TokenRefused("no-key-named")
-        return kid, str(algorithm), kind
+        return kid, algorithm, kind
 
     def _believed(self, claims: Mapping[str, Any], kind: str, generation: int) -> Verified:
         if claims.get("iss") != self._issuer:
