@@ -1,5 +1,6 @@
 """Simulated apps for tests: served on a real socket, with a clock that the test moves, and a connector to each."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import aiohttp
 import msgspec
+from aiohttp import web
 
 from gateway.sdk import App
 from gateway.sdk.manifest import Limits, read_manifest
@@ -78,6 +80,47 @@ class Bench(Generic[C]):
         await self.control(f"records/{reference}/advance", {"word": word, **more})
 
 
+class Ear:
+    """A gateway that only listens: keeps every webhook, and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.status = 202
+        self.address = ""
+        self._more = asyncio.Event()
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the bodies that were heard."""
+        return [json.loads(body) for _, body in self.heard]
+
+    async def until(self, count: int, within: float = 5.0) -> None:
+        """Wait until so many webhooks were heard."""
+        async with asyncio.timeout(within):
+            while len(self.heard) < count:
+                self._more.clear()
+                await self._more.wait()
+
+    async def _hear(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.heard.append((headers, await request.read()))
+        self._more.set()
+        return web.json_response({}, status=self.status)
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Ear]:
+    """Serve an ear."""
+    ear = Ear()
+    runner = web.ServerRunner(web.Server(ear._hear))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    ear.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield ear
+    finally:
+        await runner.cleanup()
+
+
 def secrets_of(app: str) -> dict[str, str]:
     """Return the environment that holds an app's development secrets."""
     names = read_manifest(CONNECTORS / app).secrets
@@ -89,15 +132,22 @@ def setting_of(app: str, folder: Path, clock: StillClock, gateway: str | None = 
     return Setting(app=app, folder=folder / app, territory=TERRITORY, clock=clock, gateway=gateway)
 
 
-def app_at(name: str, address: str, clock: StillClock, *, unlimited: bool = True) -> App:
-    """Return what a connector is given to speak to an app at an address."""
+def app_at(
+    name: str,
+    address: str,
+    clock: StillClock,
+    *,
+    unlimited: bool = True,
+    secrets: Mapping[str, str] | None = None,
+) -> App:
+    """Return what a connector is given to speak to an app at an address, by default with the right secrets."""
     manifest = read_manifest(CONNECTORS / name)
     if unlimited:
         manifest = msgspec.structs.replace(manifest, limits=Limits(rate_per_s=10_000, concurrency=8))
     return App(
         manifest=manifest,
         base_url=address,
-        secrets=Secrets(name, manifest.secrets, secrets_of(name)),
+        secrets=Secrets(name, manifest.secrets, secrets_of(name) if secrets is None else secrets),
         clock=clock,
     )
 

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,17 +27,21 @@ from gateway.sdk import (
 
 from . import wire
 
+Form = TypeVar("Form")
 OVERLAP = timedelta(minutes=2)
 """How far the safety net reaches back behind what it has seen: what the app commits late lies there."""
 
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 class Bookmark(msgspec.Struct, omit_defaults=True):
-    """Where the safety net stands, in the app's own time and words, and what the last page brought."""
+    """Where the safety net stands, in the app's own time and words, and which changes near its end were told."""
 
     after: datetime | None = None
     cursor: str | None = None
     latest: datetime | None = None
-    told: list[str] = []
+    told: dict[str, datetime] = {}
 
 
 class Connector:
@@ -117,7 +121,7 @@ class Connector:
             incident = (await self._get("/v1/incidents/{ticket_no}", reference)).json(wire.Incident)
 
         def decode(row: Any) -> News:
-            return wire.news(msgspec.convert(row, wire.Happening), incident)
+            return wire.news(_as(row, wire.Happening), incident)
 
         news = rows(found, decode, lambda row: row["event_id"])
         seen = [one.seq for one in news if isinstance(one, Event) and one.seq is not None]
@@ -128,24 +132,27 @@ class Connector:
         stand = msgspec.json.decode(cursor, type=Bookmark) if cursor else Bookmark()
         after = stand.after.astimezone(wire.WITA).isoformat() if stand.after else None
         page = _undecoded(await self._list(updated_after=after, cursor=stand.cursor))
-        times = [stand.latest] if stand.latest else []
+        told = dict(stand.told)
 
-        def decode(row: Any) -> News:
-            changed = msgspec.convert(row, wire.Incident)
-            times.append(changed.updated_at)
+        def decode(row: Any) -> News | None:
+            changed = _as(row, wire.Incident)
             name = f"look:{changed.ticket_no}@{changed.updated_at.isoformat()}"
+            if name in told:
+                return None
+            told[name] = changed.updated_at
             return Look(id=name, reference=wire.ticket(changed.ticket_no))
 
         news = rows(page["incidents"], decode, lambda row: f"incident {row['ticket_no']}")
-        latest, follows, told = max(times, default=None), page["next_cursor"], [one.id for one in news]
-        if follows:
-            following = Bookmark(after=stand.after, cursor=follows, latest=latest, told=told)
-        else:
-            # Never ahead of the app's own clock: were it put back, changes would fall behind the bookmark.
-            reached = min(latest, self._http.app_now()) if latest else None
-            following = Bookmark(after=reached - OVERLAP if reached else None, latest=reached, told=told)
-        fresh = [one for one in news if one.id not in stand.told]
-        return Batch(news=fresh, cursor=msgspec.json.encode(following).decode(), more=follows is not None)
+        latest, follows = max([*told.values(), stand.latest or LONG_AGO]), page["next_cursor"]
+        # Never ahead of the app's own clock: were it put back, changes would fall behind the bookmark.
+        reached = latest if follows else min(latest, self._http.app_now())
+        following = Bookmark(
+            after=stand.after if follows else reached - OVERLAP,
+            cursor=follows,
+            latest=reached,
+            told={name: at for name, at in told.items() if at >= reached - OVERLAP},
+        )
+        return Batch(news=news, cursor=msgspec.json.encode(following).decode(), more=follows is not None)
 
     async def _list(self, **query: str | None) -> Answer:
         return await self._http.call(
@@ -170,3 +177,9 @@ def _undecoded(answer: Answer) -> dict[str, Any]:
     if not isinstance(page, dict) or not isinstance(page.get("events", page.get("incidents")), list):
         raise ContractBroken("the page is not in the agreed form")
     return {"events": [], "incidents": [], "next_cursor": None, **page}
+
+
+def _as(row: Any, form: type[Form]) -> Form:
+    """Decode a row by itself; one with half an emoji in it, which is no text, is refused. Raises ValueError."""
+    msgspec.json.encode(row)
+    return msgspec.convert(row, form)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,8 +40,8 @@ LATEST_AHEAD = timedelta(hours=1)
 class Feed(msgspec.Struct, omit_defaults=True):
     """Where the poll of one kind stands, in the app's own time.
 
-    The greatest id; since when changes are asked for and which page of them; the latest change seen; and the ids
-    of the news that the last page brought, which the next one will bring again.
+    The greatest id; since when changes are asked for and which page of them; the latest change seen; and the
+    versions of rows near it that were told already, for the overlap brings them again.
     """
 
     id: int = 0
@@ -123,11 +124,12 @@ class Connector:
             path = f"/api/v1/{kind}"
             born, more_born = await self._page(path, kode_desa="", sejak_id=feed.id, page=1, per_page=100)
             changed, more_changed = await self._page(f"{path}/perubahan", sejak=feed.since, page=feed.page)
-            found = {one.id: one for one in self._news(kind, [*born, *changed])}
-            news += [one for name, one in found.items() if name not in feed.told]
-            last = _last_id(born, feed.id)
-            feeds[kind] = msgspec.structs.replace(self._onward(feed, changed, more_changed), id=last, told=[*found])
-            more = more or more_changed or (more_born and last > feed.id)
+            fresh = {name: row for row in [*born, *changed] if (name := _version(row, feed.latest)) not in feed.told}
+            news += self._news(kind, list(fresh.values()))
+            following = self._onward(feed, changed, more_changed)
+            told = [name for name in [*feed.told, *fresh] if name >= _before(following.latest, OVERLAP)]
+            feeds[kind] = msgspec.structs.replace(following, id=_last_id(born, feed.id), told=told)
+            more = more or more_changed or (more_born and feeds[kind].id > feed.id)
         return Batch(news=news, cursor=msgspec.json.encode(feeds).decode(), more=more)
 
     def _onward(self, feed: Feed, changed: Sequence[Any], more: bool) -> Feed:
@@ -219,6 +221,12 @@ def _changed_at(row: Any) -> str | None:
         return datetime.strptime(row["updated_at"], wire.TIME).strftime(wire.TIME)  # noqa: DTZ007 - it has no zone
     except (LookupError, TypeError, ValueError):
         return None
+
+
+def _version(row: Any, otherwise: str) -> str:
+    """Name an undecoded row as it is now: when it changed, and a digest of all it says."""
+    said = blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return f"{_changed_at(row) or otherwise} {said}"
 
 
 def _last_id(born: Sequence[Any], known: int) -> int:

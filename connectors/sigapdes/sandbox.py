@@ -258,8 +258,8 @@ class VillageOffice(Sandbox):
         page = max(_number(call.query.get("page", ""), 1), 1)
         rows = [self._shown(record, call) for record in records[(page - 1) * size : page * size]]
         if self.quirk("malformed_row"):
-            # A half emoji, a word for a number, and no village: what a broken import leaves behind.
-            rows.insert(0, {"id": "rusak", "isi": "\ud83d", "status": None, "updated_at": "0000-00-00 00:00:00"})
+            # A half emoji, a word for a number, no village, a day far ahead: what a broken import leaves behind.
+            rows.insert(0, {"id": "rusak", "isi": "\ud83d", "status": None, "updated_at": "2999-12-31 23:59:59"})
         pages = -(-len(records) // size)
         meta = {
             "current_page": page,
