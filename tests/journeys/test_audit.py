@@ -20,6 +20,7 @@ from gateway.model.principal import EVERYTHING, Actor, Scope
 from gateway.model.problem import Problem
 from gateway.model.status import Status
 from tests.journeys.filed import CONTENT, flood, opened
+from tests.journeys.stage import DAMAGE, FLOOD, staged
 
 AUDITOR = Actor(kind="auditor", ref="a4udq6r7s2t3u4v5")
 
@@ -261,3 +262,41 @@ async def test_a_trace_holds_nothing_personal(sqlite_url: str, tmp_path: Path) -
     for secret in (CONTENT.description, reporter.name, reporter.phone, reporter.national_id, "Perahu karet"):
         assert secret is not None
         assert secret not in told
+
+
+async def test_an_auditor_follows_the_flood_over_http(database_url: str, tmp_path: Path) -> None:
+    async with staged(tmp_path, database_url) as stage:
+        officer = stage.token("lurah", "operator", agency="KEC-BALUSU")
+        auditor = stage.token("itda", "auditor")
+
+        async def number_of(code: str, token: str | None, **headers: Any) -> Any:
+            async def look() -> Any:
+                seen = await stage.ask("GET", f"/v1/reports/{code}", token, **headers)
+                return seen.body["cases"][0]["references"]
+
+            return (await stage.until(look))[0]["value"]
+
+        flood_report = (await stage.file(FLOOD)).body
+        ticket = await number_of(flood_report["code"], None, x_report_secret=flood_report["secret"])
+        damage = (await stage.file(DAMAGE | {"follow_up_to": ticket}, officer)).body["code"]
+        record = await number_of(damage, officer)
+        assert record.startswith("kerusakan:")
+        for name in (flood_report["code"], ticket, record, f"{damage}-1"):
+            answer = await stage.ask("GET", f"/v1/audit/reports/{name}/trace", auditor)
+            assert answer.status == 200, answer
+            assert [report["code"] for report in answer.body["reports"]] == [flood_report["code"], damage]
+            assert answer.body["gaps"] == []
+            assert answer.body["sealed"] is None
+            apps = {hop["app"] for hop in answer.body["hops"] if hop["direction"] == "out"}
+            assert apps == {"cc112", "sigapdes"}
+            assert all({"seq", "at", "kind", "actor", "superseded"} <= hop.keys() for hop in answer.body["hops"])
+        found = await stage.ask("GET", f"/v1/audit/search?q={ticket}", auditor)
+        assert [hit["code"] for hit in found.body["items"]] == [flood_report["code"]]
+        looks = await stage.house.ledger.read(entries, "access")
+        assert [look.kind for look in looks] == ["access.trace"] * 4 + ["access.search"]
+        assert {(look.actor.kind, look.actor.ref) for look in looks} == {("auditor", looks[0].actor.ref)}
+        assert (await stage.ask("GET", "/v1/audit/reports/BRU-0000-0000/trace", auditor)).status == 404
+        assert (await stage.ask("GET", "/v1/audit/search", auditor)).status in {400, 422}
+        for token, status in ((officer, 403), (stage.token("andi", "citizen"), 403), (None, 401)):
+            assert (await stage.ask("GET", f"/v1/audit/reports/{ticket}/trace", token)).status == status
+            assert (await stage.ask("GET", f"/v1/audit/search?q={ticket}", token)).status == status

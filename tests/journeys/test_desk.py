@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -27,6 +28,7 @@ from gateway.model.status import TRANSITIONS as STATUS_MOVES
 from gateway.model.status import Status
 from gateway.sdk import Amendment
 from tests.journeys.filed import Books, opened
+from tests.journeys.stage import DAMAGE, FLOOD, staged
 
 ROOT = Path(__file__).parents[2]
 ACTOR = Actor(kind="operator", ref="d2e3s4k5o6p7q2r3", org="BPBD")
@@ -449,3 +451,83 @@ def test_who_stands_at_which_desk() -> None:
     with pytest.raises(Problem) as refused:
         desk_of(who(Role.OPERATOR, None), Scope(), ACTOR)
     assert refused.value.status == 403
+
+
+# -- over sockets ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_report_whose_app_is_absent_gets_its_answer_from_the_desk(database_url: str, tmp_path: Path) -> None:
+    async with staged(tmp_path, database_url, apps=()) as stage:
+        andi = stage.token("andi", "citizen")
+        officer = stage.token("sitti", "operator", agency="BPBD")
+        stranger = stage.token("rahma", "operator", agency="DLH")
+        filed = await stage.file(DAMAGE, andi)
+        code = filed.body["code"]
+        assert [case["app"] for case in filed.body["cases"]] == ["gateway"]
+        queue = await stage.ask("GET", "/v1/desk/queue", officer)
+        (item,) = queue.body["items"]
+        assert (item["report"], item["why"], item["next"]) == (code, "desk", ["reply", "note", "close"])
+        assert item["reason"]
+        path = f"/v1/desk/reports/{code}"
+        assert (await stage.ask("GET", "/v1/desk/queue", stranger)).body["items"] == []
+        assert (await stage.ask("POST", f"{path}/reply", stranger, {"text": "Halo"})).status == 404
+        assert (await stage.ask("POST", f"{path}/reply", andi, {"text": "Halo"})).status == 403
+        assert (await stage.ask("POST", f"{path}/reply", None, {"text": "Halo"})).status == 401
+        replied = await stage.ask("POST", f"{path}/reply", officer, {"text": "Tim survei datang besok"})
+        assert (replied.status, replied.body["status"]) == (200, "in_progress")
+        await stage.ask("POST", f"{path}/note", officer, {"text": "Minta KTP"})
+        closed = await stage.ask("POST", f"{path}/close", officer, {"outcome": "resolved", "text": "Sudah didata"})
+        assert closed.body["status"] == "resolved"
+        told = (await stage.ask("GET", f"/v1/reports/{code}/timeline", andi)).body
+        assert [(row["by"], row.get("text")) for row in told if "text" in row] == [
+            ("BPBD", "Tim survei datang besok"),
+            ("BPBD", "Sudah didata"),
+        ]
+        noted = (await stage.ask("GET", f"/v1/reports/{code}/timeline", officer)).body
+        assert [row["text"] for row in noted if row.get("internal")] == ["Minta KTP"]
+        assert (await stage.ask("GET", "/v1/desk/queue", officer)).body["items"] == []
+        for what, body in (
+            ("reply", {}),
+            ("reply", {"text": ""}),
+            ("reply", {"text": "x", "status": "resolved"}),
+            ("reply", {"text": "x", "case": 0}),
+            ("close", {"text": "x", "outcome": "closed"}),
+            ("note", {"text": 7}),
+            ("note", {"text": "x", "to": "y"}),
+        ):
+            refused = await stage.ask("POST", f"{path}/{what}", officer, body)
+            assert refused.status == 422, (what, body, refused)
+
+
+async def test_a_delivery_the_app_refuses_finds_its_way_out(database_url: str, tmp_path: Path) -> None:
+    """112 takes no text that long; an officer sees why, and brings the report to the desk."""
+    async with staged(tmp_path, database_url, apps=("cc112",)) as stage:
+        officer = stage.token("sitti", "operator", agency="BPBD")
+        code = (await stage.file(FLOOD | {"description": "Air naik. " * 500})).body["code"]
+
+        async def held() -> Any:
+            return (await stage.ask("GET", "/v1/desk/deliveries?state=held", officer)).body["items"]
+
+        (item,) = await stage.until(held)
+        assert (item["key"], item["app"], item["agency"]) == (f"{code}-1", "cc112", "BPBD")
+        assert item["field"] == "description"
+        assert item["moves"] == ["replay", "resolve", "cancel"]
+        base = f"/v1/desk/deliveries/{item['id']}"
+        for what, body in (
+            ("replay", {}),
+            ("cancel", {"reason": ""}),
+            ("resolve", {"reason": "ada"}),
+            ("resolve", {"reason": "ada", "reference": {"kind": "Ticket", "value": "1"}}),
+        ):
+            assert (await stage.ask("POST", f"{base}/{what}", officer, body)).status == 422
+        stranger = stage.token("rahma", "operator", agency="DLH")
+        assert (await stage.ask("POST", f"{base}/cancel", stranger, {"reason": "x"})).status == 404
+        cancelled = await stage.ask("POST", f"{base}/cancel", officer, {"reason": "Terlalu panjang untuk 112"})
+        assert (cancelled.status, cancelled.body["state"], cancelled.body["moves"]) == (200, "cancelled", [])
+        again = await stage.ask("POST", f"{base}/replay", officer, {"reason": "coba"})
+        assert (again.status, again.body["type"]) == (409, "/problems/delivery-conflict")
+        queue = (await stage.ask("GET", "/v1/desk/queue", officer)).body["items"]
+        assert [(one["report"], one["why"], one["reason"]) for one in queue] == [(code, "desk", "delivery_cancelled")]
+        health = (await stage.ask("GET", "/v1/desk/health", officer)).body["apps"]
+        (cc112,) = [one for one in health if one["app"] == "cc112"]
+        assert (cc112["mode"], cc112["held"], cc112["undelivered"]) == ("live", 0, 0)

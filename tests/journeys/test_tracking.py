@@ -257,6 +257,7 @@ async def test_the_owner_sees_his_report_and_no_machinery(database_url: str, tmp
             view = await here.view(code, Eyes.OWNER)
             assert view.cases[0].status_title == "Menunggu diteruskan ke Call Center 112"
             assert "held" not in msgspec.json.encode(view).decode()
+        view = await here.view(code, Eyes.OWNER)
         assert view.service == Named(code="EM-FLOOD", name="Banjir / rob")
         assert (view.status, view.status_title) == ("received", "Laporan diterima")
         assert view.description == CONTENT.description
@@ -444,6 +445,12 @@ async def test_a_file_goes_with_a_message_once(database_url: str, tmp_path: Path
                 await here.add(code, MessageBody(attachments=[name]))
 
 
+def data_of(event: ServerSentEventMessage) -> dict[str, Any]:
+    assert isinstance(event.data, bytes)
+    data: dict[str, Any] = json.loads(event.data)
+    return data
+
+
 def wrapped_of(connection: Connection, upload: UUID) -> bytes:
     return bytes(connection.execute(select(t.attachment.c.wrapped).where(t.attachment.c.id == upload)).scalar_one())
 
@@ -458,22 +465,22 @@ async def test_a_stream_tells_what_is_new_and_resumes(database_url: str, tmp_pat
 
         events = stream()
         first, second = [await anext(events) for _ in range(2)]
-        assert (first.event, json.loads(str(first.data, "utf-8"))["title"]) == ("told", "Laporan Anda kami terima")
-        assert (second.event, json.loads(str(second.data, "utf-8"))["status"]) == ("report", "received")
-        waiting = asyncio.create_task(anext(events))
+        assert (first.event, data_of(first)["title"]) == ("told", "Laporan Anda kami terima")
+        assert (second.event, data_of(second)["status"]) == ("report", "received")
+        waiting = asyncio.ensure_future(anext(events))
         await asyncio.sleep(0)
         here.books.clock.on(seconds=30)
         await here.books.hear(code, 1, "e-1", Status.ON_SCENE, "ON_SCENE")
         here.wake.ring(f"report:{code}")
         told = await asyncio.wait_for(waiting, 5)
-        assert json.loads(str(told.data, "utf-8"))["title"] == "Petugas di lokasi"
-        assert json.loads(str((await anext(events)).data, "utf-8"))["status"] == "on_scene"
+        assert data_of(told)["title"] == "Petugas di lokasi"
+        assert data_of(await anext(events))["status"] == "on_scene"
         # A reader that comes back names the last row it saw and gets only what came since.
         here.books.clock.on(seconds=30)
         await here.books.hear(code, 1, "e-2", Status.RESOLVED, "CLOSED/handled")
         resumed = stream(str(told.id))
-        assert json.loads(str((await anext(resumed)).data, "utf-8"))["status"] == "resolved"
-        assert json.loads(str((await anext(resumed)).data, "utf-8"))["status_title"] == "Selesai ditangani"
+        assert data_of(await anext(resumed))["status"] == "resolved"
+        assert data_of(await anext(resumed))["status_title"] == "Selesai ditangani"
         # Who may no longer see the report hears no more.
         act = here.ledger.act(CITIZEN, "test")
         act.change(t.report, {"id": (await here.books.whole(code)).id}, owner="issuer|budi")

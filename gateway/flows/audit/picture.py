@@ -1,27 +1,21 @@
-"""The trace as a picture for a terminal: one line per hop, by report and case, in the time of Barru (WITA).
+"""The trace as a picture for a terminal: one line per hop, by report and case, in the time of Barru (WITA)."""
 
-What apps say is untrusted: nothing unprintable reaches the terminal, and nothing is read as markup.
-"""
-
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
-from rich import box
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from gateway.flows.audit.frame import header, summary
+from gateway.flows.audit.pen import WITA, joined, moment, plain, status_style
 from gateway.flows.audit.trace import Gap, Trace, TraceCase, TraceHop, TraceReport
 from gateway.flows.audit.words import Words
 from gateway.model.principal import Actor
 
-WITA: Final = ZoneInfo("Asia/Makassar")
 ARROWS: Final = {"out": "→", "in": "←"}
 
 _STYLES: Final = {
@@ -49,100 +43,26 @@ class _Page(msgspec.Struct, frozen=True):
 def picture(trace: Trace, lang: str = "id", width: int = 100) -> RenderableType:
     """Return a trace as something rich can print, `width` columns wide, in `id` or `en`."""
     words = Words(lang)
-    parts: list[RenderableType] = [_header(trace, words, width)]
+    parts: list[RenderableType] = [header(trace, words, width)]
     apps = max((len(hop.app or "") for hop in trace.hops if hop.direction in ARROWS), default=0)
     page = _Page(words, width, max(apps + 2, 9))
     for report in trace.reports:
         hops = [hop for hop in trace.hops if hop.report == report.code]
         gaps = [gap for gap in trace.gaps if gap.report == report.code]
         parts += _report(report, hops, gaps, page)
-    parts.append(_summary(trace, words, width))
+    parts.append(summary(trace, words, width))
     return Group(*parts)
-
-
-def _plain(value: object) -> str:
-    """Return text that only prints: control, escape and direction characters become a replacement sign."""
-    return "".join(char if char.isprintable() else "�" for char in str(value))
-
-
-def _moment(at: datetime, words: Words) -> str:
-    local = at.astimezone(WITA)
-    return f"{local.day:2d} {words.month(local.month)} {local.year} {local:%H:%M:%S} WITA"
-
-
-def _joined(parts: Iterable[tuple[str, str]]) -> Text:
-    """Join (text, style) pieces with dots in between, leaving out empty ones."""
-    line = Text()
-    for text, style in parts:
-        if text:
-            line.append(" · " if line else "", "dim")
-            line.append(_plain(text), style)
-    return line
-
-
-def _status_style(status: str) -> str:
-    match status:
-        case "resolved" | "closed":
-            return "green"
-        case "rejected" | "cancelled":
-            return "red"
-        case "received":
-            return "cyan"
-        case _:
-            return "yellow"
-
-
-def _header(trace: Trace, words: Words, width: int) -> Panel:
-    report = trace.report
-    lines = [
-        _joined(
-            [
-                (report.service, "bold"),
-                (words.status(report.status), f"bold {_status_style(report.status)}"),
-                (f"{words.phrase('agency')} {report.agency}", ""),
-                (f"{words.phrase('channel')} {report.channel}", ""),
-            ]
-        ),
-        _joined(
-            [
-                (f"{words.phrase('opened')} {_moment(report.created_at, words).strip()}", ""),
-                (
-                    f"{words.phrase('happened')} {_moment(report.occurred_at, words).strip()}"
-                    if report.occurred_at
-                    else "",
-                    "",
-                ),
-            ]
-        ),
-    ]
-    by_code = {other.code: other for other in trace.reports}
-    for link in report.links:
-        other = by_code.get(link.code)
-        lines.append(
-            _joined(
-                [
-                    (f"{words.link(link.kind, link.direction)} {link.code}", "magenta"),
-                    (other.service if other else "", ""),
-                    (words.status(other.status) if other else "", ""),
-                ]
-            )
-        )
-    further = len(trace.reports) - 1 - len({link.code for link in report.links} & by_code.keys())
-    if further > 0:
-        lines.append(Text(f"+ {further} {words.phrase('linked')}", "dim"))
-    title = Text(f" {words.phrase('title')} {report.code} ", "bold")
-    return Panel(Group(*lines), title=title, title_align="left", width=width, box=box.ROUNDED, border_style="cyan")
 
 
 def _report(
     report: TraceReport, hops: Sequence[TraceHop], gaps: Sequence[Gap], page: _Page
 ) -> Iterator[RenderableType]:
     words = page.words
-    title = _joined(
+    title = joined(
         [
             (report.code, "bold cyan"),
             (report.service, "bold"),
-            (words.status(report.status), _status_style(report.status)),
+            (words.status(report.status), status_style(report.status)),
         ]
     )
     yield Text()
@@ -160,13 +80,13 @@ def _report(
 
 def _case_title(case: TraceCase, words: Words) -> Text:
     numbers = " ".join(f"{number.kind}={number.value}" for number in case.references)
-    return _joined(
+    return joined(
         [
             (f"{words.phrase('case')} {case.case}", "bold"),
             (case.app, "bold"),
             (case.agency, ""),
             (numbers, "blue"),
-            (words.status(case.status), _status_style(case.status)),
+            (words.status(case.status), status_style(case.status)),
         ]
     )
 
@@ -182,7 +102,7 @@ def _lines(hops: Sequence[TraceHop], page: _Page) -> Table:
         local = datetime.fromisoformat(hop.at).astimezone(WITA)
         when = f"{local.day:2d} {page.words.month(local.month)} {local:%H:%M:%S}"
         arrow = ARROWS.get(hop.direction)
-        way = Text(f"{arrow} {_plain(hop.app or '')}" if arrow else "·", _way_style(hop))
+        way = Text(f"{arrow} {plain(hop.app or '')}" if arrow else "·", _way_style(hop))
         what = _what(hop, page.words, who=told != (hop.at, hop.actor))
         told = (hop.at, hop.actor)
         table.add_row(Text(when, "dim"), way, what, style="dim" if hop.superseded else "")
@@ -215,7 +135,7 @@ def _what(hop: TraceHop, words: Words, who: bool) -> Text:
     if who and hop.actor.kind not in {"gateway", "app"}:
         name = f"{words.actor(hop.actor.kind)} {hop.actor.org or ''} {hop.actor.ref[:8]}"
         pieces.append((" ".join(name.split()), "dim"))
-    return _joined(pieces)
+    return joined(pieces)
 
 
 def _moved(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
@@ -223,11 +143,11 @@ def _moved(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
     status = words.status(hop.status) if hop.status else ""
     before = hop.facts.get("from") if hop.kind == "report.moved" else None
     if before is not None:
-        yield f"{words.status(str(before))} ⇒ {status}", _status_style(hop.status or "")
+        yield f"{words.status(str(before))} ⇒ {status}", status_style(hop.status or "")
     elif hop.word:
-        yield f"“{hop.word}”" + (f" ⇒ {status}" if status else ""), _status_style(hop.status or "")
+        yield f"“{hop.word}”" + (f" ⇒ {status}" if status else ""), status_style(hop.status or "")
     elif status and hop.kind not in {"case.opened", "report.opened"}:
-        yield f"⇒ {status}" if hop.case is not None else status, _status_style(hop.status or "")
+        yield f"⇒ {status}" if hop.case is not None else status, status_style(hop.status or "")
 
 
 def _facts(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
@@ -241,11 +161,11 @@ def _facts(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
             yield f"{facts.get('service', '')} {words.phrase('channel')} {facts.get('channel', '')}", ""
         case "clock.started":
             by = datetime.fromisoformat(str(facts["by"])) if "by" in facts else None
-            yield f"{facts.get('clock', '')} ≤ {_moment(by, words).strip()}" if by else "", ""
+            yield f"{facts.get('clock', '')} ≤ {moment(by, words).removesuffix(' WITA')}" if by else "", ""
         case "data.disclosed":
-            yield str(facts.get("fields", "")).replace(",", ", "), "dim"
+            yield _gathered(str(facts.get("fields", "")).split(",")), "dim"
         case "case.opened":
-            yield str(facts.get("reason", "")), ""
+            yield "" if facts.get("reason") == hop.rule else str(facts.get("reason", "")), ""
         case _:
             more = {
                 name: value
@@ -255,77 +175,10 @@ def _facts(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
             yield " ".join(f"{name}={value}" for name, value in more.items()), "dim"
 
 
-def _summary(trace: Trace, words: Words, width: int) -> Panel:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(words.phrase("apps"), _apps(trace, words))
-    grid.add_row(words.phrase("duration"), _duration(trace, words))
-    gone = sum(hop.superseded for hop in trace.hops)
-    grid.add_row(
-        words.phrase("hops"),
-        f"{len(trace.hops)}" + (f" ({gone} {words.phrase('superseded')})" if gone else ""),
-    )
-    due = [(report, clock) for report in trace.reports for clock in report.due]
-    lines = [
-        _joined(
-            [
-                (f"{report.code} {clock.clock}: {_moment(clock.by, words).strip()}", ""),
-                (words.due(clock.state), "red" if clock.state in {"missed", "late"} else ""),
-            ]
-        )
-        for report, clock in due
-    ]
-    grid.add_row(words.phrase("deadlines"), Group(*lines) if lines else words.phrase("none"))
-    whole = not trace.gaps and not trace.truncated
-    marks: list[tuple[str, str]] = [(words.phrase("whole"), "green")] if whole else []
-    for reason in sorted({gap.reason for gap in trace.gaps}):
-        count = sum(gap.last - gap.first + 1 for gap in trace.gaps if gap.reason == reason)
-        marks.append((f"{count} {words.phrase(reason)}", "bold red"))
-    if trace.truncated:
-        marks.append((words.phrase("truncated"), "bold red"))
-    marks.append((words.phrase("unsealed"), "dim"))
-    grid.add_row(words.phrase("integrity"), _joined(marks))
-    title = Text(f" {words.phrase('summary')} ", "bold")
-    return Panel(
-        grid,
-        title=title,
-        title_align="left",
-        width=width,
-        box=box.ROUNDED,
-        border_style="red" if trace.gaps else "cyan",
-    )
-
-
-def _apps(trace: Trace, words: Words) -> Text:
-    """Tell which apps were touched, with how many deliveries to them and how much news from them."""
-    sent = Counter(hop.app for hop in trace.hops if hop.kind == "delivery.queued" and hop.app)
-    heard = Counter(hop.app for hop in trace.hops if hop.direction == "in" and hop.app)
-    named = [case.app for report in trace.reports for case in report.cases]
-    apps = dict.fromkeys([*named, *sent, *heard])
-    told = []
-    for app in apps:
-        counts = [f"{words.phrase('deliveries')} {sent[app]}"] if sent[app] else []
-        counts += [f"{words.phrase('events')} {heard[app]}"] if heard[app] else []
-        told.append((f"{app} ({', '.join(counts)})" if counts else app, ""))
-    return _joined(told) if told else Text(words.phrase("none"))
-
-
-def _duration(trace: Trace, words: Words) -> str:
-    if not trace.hops:
-        return "–"
-    times = [datetime.fromisoformat(hop.at) for hop in trace.hops]
-    return _span(max(times) - min(times), words)
-
-
-def _span(span: timedelta, words: Words) -> str:
-    """Tell a duration by its two largest units."""
-    seconds = int(span.total_seconds())
-    units = (
-        (seconds // 86400, "days"),
-        (seconds // 3600 % 24, "hours"),
-        (seconds // 60 % 60, "minutes"),
-        (seconds % 60, "seconds"),
-    )
-    told = [f"{count} {words.phrase(name)}" for count, name in units if count]
-    return " ".join(told[:2]) or f"{span.total_seconds():.1f} {words.phrase('seconds')}"
+def _gathered(names: Iterable[str]) -> str:
+    """Return dotted names in few words: `description place(point village)`."""
+    rooms: dict[str, list[str]] = {}
+    for name in names:
+        room, _, part = name.partition(".")
+        rooms.setdefault(room, []).extend([part] if part else [])
+    return " ".join(f"{room}({' '.join(parts)})" if parts else room for room, parts in rooms.items())

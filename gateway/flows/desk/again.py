@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.kernel.ledger import Act, Ledger, Stale, Taken
+from gateway.kernel.ledger import Act, Erased, Ledger, Stale, Taken
 from gateway.model.problem import Problem
 
 _TRIES: Final = 20
@@ -14,12 +14,14 @@ NUMBERED: Final = frozenset({"delivery", "cases"})
 async def decided(ledger: Ledger, think: Callable[[], Awaitable[Act]]) -> None:
     """Think and commit, and think again as long as somebody else was first; think reads anew each time.
 
-    Raises Problem `stale` where that does not end."""
+    Raises Problem `stale` where that does not end, `not-found` for a report that was erased."""
     for _ in range(_TRIES):
         try:
             await ledger.decide(think)
         except Stale:
             break
+        except Erased:
+            raise Problem("not-found") from None
         except Taken as clash:
             if clash.table not in NUMBERED:
                 raise

@@ -94,15 +94,21 @@ class Officer:
 
     async def note(self, desk: Desk, code: str, number: int | None, text: str) -> Done:
         """Keep a note that only those who work on the report read."""
-        whole, row, _ = await self._case(desk, code, number)
-        report = whole.ref(self._ledger.vault)
-        act = self._ledger.act(desk.actor, "desk:note")
-        act.say(report, "desk.note", desk.by, case=case_ref(row), text=text, internal=True)
-        commits = {"text": report.key.commit(text)}
-        act.record(whole.code, "case.note", case=row["number"], rule="desk:note", commits=commits)
-        await self._ledger.commit(act)
-        self._wake.ring(f"report:{whole.code}")
-        return Done(code=whole.code, case=row["number"], status=whole.report["status"])
+        done: list[Done] = []
+
+        async def think() -> Act:
+            whole, row, _ = await self._case(desk, code, number)
+            report = whole.ref(self._ledger.vault)
+            act = self._ledger.act(desk.actor, "desk:note")
+            act.say(report, "desk.note", desk.by, case=case_ref(row), text=text, internal=True)
+            commits = {"text": report.key.commit(text)}
+            act.record(whole.code, "case.note", case=row["number"], rule="desk:note", commits=commits)
+            done[:] = [Done(code=whole.code, case=row["number"], status=whole.report["status"])]
+            return act
+
+        await decided(self._ledger, think)
+        self._wake.ring(f"report:{done[0].code}")
+        return done[0]
 
     # -- parts -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from gateway.flows.tracking import queries
 from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Suggestion
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
-from gateway.kernel.ledger import Act, Ledger, ReportRef, Stale, Taken
+from gateway.kernel.ledger import Act, Erased, Ledger, ReportRef, Stale, Taken
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Row, Whole, case_ref, report_by_code
 from gateway.model.codes import delivery_key
@@ -93,6 +93,8 @@ class Messages:
                 continue
             except Stale:
                 break
+            except Erased:
+                raise Problem("not-found") from None
             return self._rung(code, answer)
         raise Problem("stale")
 
@@ -151,11 +153,10 @@ class Messages:
                 documents=documents,
             )
             act.send(report, case_ref(case), number, Command.MESSAGE, amendment, whole.report["emergency"])
-        facts: dict[str, str | int | bool] = {"files": len(documents), "answers": len(body.answers)}
-        for name, apps in (("carried", carried), ("kept", kept)):
-            if apps:
-                facts[name] = ",".join(apps)
-        act.record(whole.code, "message.received", commits={"text": report.key.commit(text)}, facts=facts)
+        counts = {"files": len(documents), "answers": len(body.answers)}
+        apps = {"carried": ",".join(carried), "kept": ",".join(kept)}
+        facts = {name: value for name, value in (counts | apps).items() if value}
+        act.record(whole.code, "message.received", commits={"text": report.key.commit(text)}, facts=facts or None)
         act.touch(report, deliveries=number)
         return MessageTaken(code=whole.code, at=act.now, carried=carried, kept=kept, suggestions=[])
 

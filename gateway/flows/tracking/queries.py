@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, and_, case, or_, select
+from sqlalchemy import Connection, and_, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Row, Whole, report_by_code
@@ -113,11 +113,8 @@ def door(connection: Connection, code: str) -> Row | None:
     return None if found is None else dict(found)
 
 
-def timeline(connection: Connection, report_id: UUID, internal: bool, after: UUID | None = None) -> list[Row]:
-    """Return what was told about a report, oldest first; `internal` notes only for those who may read them.
-
-    `after` leaves out everything up to a row seen before (row ids grow with time).
-    """
+def timeline(connection: Connection, report_id: UUID, internal: bool) -> list[Row]:
+    """Return what was told about a report, oldest first; `internal` notes only for those who may read them."""
     statement = (
         select(t.timeline, t.cases.c.app, t.cases.c.agency)
         .outerjoin(t.cases, t.cases.c.id == t.timeline.c.case_id)
@@ -125,12 +122,13 @@ def timeline(connection: Connection, report_id: UUID, internal: bool, after: UUI
     )
     if not internal:
         statement = statement.where(t.timeline.c.internal.is_(False))
-    if after is not None:
-        statement = statement.where(t.timeline.c.id > after)
-    # What one act told carries one instant: that the report came in is told before what followed from it.
-    first = case((t.timeline.c.notice == "report.received", 0), else_=1)
-    found = connection.execute(statement.order_by(t.timeline.c.at, first, t.timeline.c.id))
-    return [dict(row) for row in found.mappings()]
+    # Some apps tell the second only: within a second the order in which it was told here rules, and that the
+    # report came in stands before what followed from it in the same act.
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    return sorted(
+        rows,
+        key=lambda row: (row["at"].replace(microsecond=0), row["notice"] != "report.received", row["id"].int >> 80),
+    )
 
 
 def first_answer(connection: Connection, scope: str, key: str) -> Row | None:
