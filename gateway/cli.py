@@ -101,6 +101,26 @@ def migrate_command() -> None:
     click.echo("The database is at the newest version.")
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="print findings as JSON")
+def doctor(as_json: bool) -> None:
+    """Look whether everything is there that a gateway needs; change nothing."""
+    from gateway.doctor import examine
+
+    async def look() -> list[dict[str, str]]:
+        return [
+            {"what": found.what, "state": found.state, "detail": found.detail} async for found in examine(_settings())
+        ]
+
+    findings = asyncio.run(look())
+    if as_json:
+        click.echo(json.dumps({"findings": findings}, indent=2))
+    else:
+        for found in findings:
+            click.echo(f"{found['state']:<6}{found['what']:<24}{found['detail']}")
+    sys.exit(1 if any(found["state"] == "fault" for found in findings) else 0)
+
+
 @main.group("config")
 def config_group() -> None:
     """What Diskominfo-SP changes: services, routing, deadlines, texts."""

@@ -4,6 +4,7 @@ Redis carries it where there is one, the process itself where there is none; the
 Nothing here is ever the truth: a lost wake-up costs a moment, a lost counter a little too much patience.
 """
 
+from gateway.kernel.coordination.connection import redis_answers
 from gateway.kernel.coordination.counters import Counters, LocalCounters
 from gateway.kernel.coordination.gcra import Verdict
 from gateway.kernel.coordination.redis_counters import RedisCounters, open_counters
@@ -20,4 +21,5 @@ __all__ = [
     "Wake",
     "open_counters",
     "open_wake",
+    "redis_answers",
 ]

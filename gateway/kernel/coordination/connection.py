@@ -16,6 +16,15 @@ def open_redis(url: str, timeout: float) -> Redis:
 
     Raises ValueError if `url` is not a Redis address (`redis://`, `rediss://` or `unix://`).
     """
-    return Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-    )
+    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0))
+
+
+async def redis_answers(url: str) -> bool:
+    """Tell whether there is a Redis at an address. Raises ValueError if it is no Redis address."""
+    client = open_redis(url, 2.0)
+    try:
+        return bool(await client.ping())
+    except FAULTS:
+        return False
+    finally:
+        await client.aclose()

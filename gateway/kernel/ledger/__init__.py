@@ -8,13 +8,14 @@ from gateway.kernel.ledger.apply import Dropped, Stale, Taken
 from gateway.kernel.ledger.engine import Unsafe
 from gateway.kernel.ledger.keyring import Keyring, KeyringError
 from gateway.kernel.ledger.ledger import Ledger
-from gateway.kernel.ledger.migrate import Outdated, migrate
+from gateway.kernel.ledger.migrate import EMPTY, database_fault, migrate
 from gateway.kernel.ledger.queue import Claimed
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.ledger.vault import Erased, ReportKey, Vault
 from gateway.kernel.ledger.writer import Overloaded, Unavailable
 
 __all__ = [
+    "EMPTY",
     "Act",
     "CaseRef",
     "Claimed",
@@ -23,7 +24,6 @@ __all__ = [
     "Keyring",
     "KeyringError",
     "Ledger",
-    "Outdated",
     "Overloaded",
     "ReportKey",
     "ReportRef",
@@ -32,6 +32,7 @@ __all__ = [
     "Unavailable",
     "Unsafe",
     "Vault",
+    "database_fault",
     "migrate",
     "visible",
 ]

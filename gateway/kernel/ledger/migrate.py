@@ -8,17 +8,16 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from gateway.kernel.ledger.engine import sqlite_engine
+from gateway.kernel.ledger.engine import open_store, sqlite_engine
 
 _FOLDER = Path(__file__).parent / "migrations"
+EMPTY = "None"
+"""What `version_gap` says of a database without tables."""
 _LOCK = int.from_bytes(b"gateway")
 """Which advisory lock of PostgreSQL migrations take."""
-
-
-class Outdated(Exception):
-    """The database is not at the version of this program. Run `gateway migrate`."""
 
 
 def _config(connection: Connection | None = None) -> Config:
@@ -63,7 +62,25 @@ async def migrate(url: str) -> None:
 
 
 def version_gap(connection: Connection) -> str | None:
-    """Return None if the database is at the newest version, else what it is at."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    """Return None if the database is at the newest version, else what it is at (`None` in words if empty)."""
     current = MigrationContext.configure(connection).get_current_revision()
-    return None if current == newest else str(current)
+    return None if current == newest_version() else str(current)
+
+
+def newest_version() -> str:
+    """Return the version that this program needs."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+async def database_fault(url: str) -> str | None:
+    """Return None if a database is at the newest version; else what it is at, or the fault that hides it."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not await asyncio.to_thread(Path(parsed.database or "").exists):
+        return EMPTY
+    store = open_store(url)
+    try:
+        return await store.read(version_gap)
+    except (DBAPIError, OSError) as fault:
+        return type(fault).__name__
+    finally:
+        await store.close()

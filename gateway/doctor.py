@@ -1,0 +1,49 @@
+"""`gateway doctor`: is everything there that a gateway needs? Looks, changes nothing, names the way out."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from gateway.kernel.coordination import redis_answers
+from gateway.kernel.host import Registry
+from gateway.kernel.ledger import EMPTY, database_fault
+from gateway.kernel.policy import check
+from gateway.settings import Settings
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at. `state` is `ok`, `note` (works without it) or `fault`."""
+
+    what: str
+    state: str
+    detail: str
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield what is found, one thing after another."""
+    registry = Registry.discover(settings.connectors, settings.environ)
+    mistakes = check(settings.config, registry.names())
+    yield Finding(
+        what="configuration",
+        state="fault" if mistakes else "ok",
+        detail=f"{len(mistakes)} mistakes; run `gateway config check`" if mistakes else str(settings.config),
+    )
+    keys = settings.data / "keys" / "ledger.json"
+    made = keys.exists()
+    yield Finding(
+        what="keys",
+        state="ok" if made else "note",
+        detail=str(keys) if made else f"{keys} is made at the first start; back it up apart from the database",
+    )
+    gap = await database_fault(settings.database_url)
+    known = {None: ("ok", "at the newest version"), EMPTY: ("note", "empty; the first start fills it")}
+    state, detail = known.get(gap, ("fault", f"{gap}; look at GATEWAY_DATABASE_URL, or run `gateway migrate`"))
+    yield Finding(what="database", state=state, detail=detail)
+    if settings.redis_url is None:
+        yield Finding(what="redis", state="note", detail="none: wake-ups and counters stay within the process")
+    else:
+        there = await redis_answers(settings.redis_url)
+        yield Finding(what="redis", state="ok" if there else "note", detail="answers" if there else "does not answer")
+    for row in registry.describe():
+        off = row["mode"] == "off"
+        yield Finding(what=f"connector {row['name']}", state="note" if off else "ok", detail=str(row["health"]))
