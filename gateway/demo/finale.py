@@ -29,24 +29,26 @@ def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[
         sys.stdout.write(msgspec.json.encode({"scenarios": scenarios}).decode() + "\n")
         sys.stdout.flush()
         return
-    teller.heading(
-        "Hasil, diperiksa dari catatan aplikasi dan jejak", "outcome, checked from the apps' records and the trace"
-    )
+    teller.heading("Hasil, dari catatan aplikasi dan jejak", "outcome, from the apps' records and the trace")
     for scene in scenes:
         indonesian, english = titles[scene.name]
-        reports, records = len({case.code for case in scene.cases}), len(scene.cases)
+        reports = len({case.code for case in scene.cases})
         if scene.ok:
             teller.result(
                 True,
                 f"{indonesian}: {reports} laporan, tepat satu kali di aplikasinya, {scene.entries} catatan jejak",
-                f"{english}: {reports} reports, each exactly once in its app, {scene.entries} entries",
+                f"{english}: {_count(reports, 'report')}, exactly once in its app, {scene.entries} entries",
             )
         else:
             teller.result(
                 False,
                 f"{indonesian}: {len(scene.faults)} hal tidak sesuai",
-                f"{english}: {len(scene.faults)} things are not as they must be ({records} cases)",
+                f"{english}: {_count(len(scene.faults), 'thing')} not as it must be",
             )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _scenario(scene: Scene) -> dict[str, object]:
@@ -62,10 +64,7 @@ def trace(teller: Teller, whole: Trace) -> None:
     teller.blank()
     teller.show(picture(brief, "id", teller.width))
     if left_out:
-        teller.show(
-            Text(f"  + {left_out} laporan lain yang sama jalannya · {left_out} more that went the same way: ", "dim")
-            + Text(f"gateway audit trace {whole.report.code}", "bold")
-        )
+        teller.line(f"  + {left_out} laporan lain · {left_out} more reports: gateway audit trace {whole.report.code}")
 
 
 def shortened(whole: Trace) -> tuple[Trace, int]:
@@ -77,14 +76,15 @@ def shortened(whole: Trace) -> tuple[Trace, int]:
     kept = {whole.report.code, *sorted(entries, key=lambda code: -entries[code])[: _SHOWN - 1]}
     links = tuple(link for link in whole.report.links if link.code in kept)
     root = msgspec.structs.replace(whole.report, links=links)
+    left_out = {report.code for report in whole.reports} - kept
     brief = msgspec.structs.replace(
         whole,
         report=root,
         reports=tuple(report for report in whole.reports if report.code in kept),
-        hops=tuple(hop for hop in whole.hops if hop.report in kept),
+        hops=tuple(hop for hop in whole.hops if hop.report in kept and hop.facts.get("from") not in left_out),
         gaps=tuple(gap for gap in whole.gaps if gap.report in kept),
     )
-    return brief, len(whole.reports) - len(kept)
+    return brief, len(left_out)
 
 
 def invite(teller: Teller, world: World, company: Company, scenes: Sequence[Scene]) -> None:
@@ -144,6 +144,7 @@ def _play_file(world: World, company: Company) -> Path:
     exports |= {name.upper(): company.people[name].token or "" for name in ROLES}
     exports |= world.settings()
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
+    lines.append(f'PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"\n')
     file = world.folder / PLAY
     with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600), encoding="utf-8") as out:
         out.writelines(lines)

@@ -10,6 +10,7 @@ from gateway.demo.memory import Memory
 from gateway.demo.people import Company
 from gateway.demo.teller import Teller
 from gateway.demo.waiting import NotYet, until
+from gateway.flows.audit.words import Words
 from gateway.sdk.clock import Clock
 
 Seen = TypeVar("Seen")
@@ -107,8 +108,8 @@ class Stage:
                 raise NotYet(f"{code} is {report['status']}")
             return report
 
-        wanted = "/".join(statuses)
-        return await self.until(f"{code} menjadi {wanted}", f"{code} becomes {wanted}", look)
+        indonesian, english = (Words(language).status(statuses[0]) for language in ("id", "en"))
+        return await self.until(f"{code} menjadi “{indonesian}”", f"{code} becomes “{english}”", look)
 
     async def arrives(self, code: str, app: str) -> str:
         """Wait until a report has its number from an app; return the number that names its record there."""

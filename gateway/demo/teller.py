@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 _WIDEST: Final = 140
-_SIDE_BY_SIDE: Final = 130
-"""From this width on the two languages stand beside each other, below it one under the other."""
+_IN_A_PIPE: Final = 120
 _WHO: Final = {
     "warga": "bold green",
     "112": "bold red",
@@ -31,7 +30,7 @@ class Teller:
     """Tells the show. `loud` is a terminal that follows every step; `silent` prints no result either (JSON)."""
 
     def __init__(self, *, silent: bool, out: Console | None = None, err: Console | None = None) -> None:
-        self.out = out or Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.out = out or Console(highlight=False, width=None if sys.stdout.isatty() else _IN_A_PIPE)
         self._err = err or Console(stderr=True, highlight=False)
         self.silent = silent
         self.loud = self.out.is_terminal and not silent
@@ -40,7 +39,7 @@ class Teller:
     @property
     def width(self) -> int:
         """How many columns there are to fill."""
-        return min(self.out.width, _WIDEST) if self.out.is_terminal else 120
+        return min(self.out.width, _WIDEST)
 
     def title(self, indonesian: str, english: str) -> None:
         """Open the show."""
@@ -78,7 +77,7 @@ class Teller:
         if self.loud:
             self.out.print(self._line(Text.assemble("       ", sign), indonesian, english), width=self.width)
         else:
-            self.out.print(Text.from_markup(f"{sign.plain} {indonesian} · {english}"))
+            self.out.print(Text.from_markup(f"{sign.plain} {indonesian} · {english}"), soft_wrap=True)
 
     def show(self, what: RenderableType) -> None:
         """Print a result as it is."""
@@ -111,7 +110,8 @@ class Teller:
         if not self.loud or self._status is not None:
             yield
             return
-        self._status = self.out.status(Text.assemble(indonesian, ("  " + english, "dim")), spinner="dots")
+        told = Text.assemble(indonesian, ("  " + english, "dim"), no_wrap=True, overflow="ellipsis")
+        self._status = self.out.status(told, spinner="dots")
         with self._status:
             try:
                 yield
@@ -126,14 +126,9 @@ class Teller:
     def _line(self, who: Text, indonesian: str, english: str) -> Table:
         line = Table.grid(padding=(0, 2))
         line.add_column(width=8, justify="right", no_wrap=True)
-        line.add_column(ratio=3, overflow="fold")
-        first, second = Text.from_markup(indonesian), Text.from_markup(english, style="dim")
-        if self.width >= _SIDE_BY_SIDE:
-            line.add_column(ratio=2, overflow="fold")
-            line.add_row(who, first, second)
-        else:
-            line.add_row(who, first)
-            line.add_row("", second)
+        line.add_column(overflow="fold")
+        line.add_row(who, Text.from_markup(indonesian))
+        line.add_row("", Text.from_markup(english, style="dim"))
         return line
 
 
