@@ -102,7 +102,7 @@ def is_ours(folder: Path) -> bool:
     return known or not folder.exists() or all(path.name in {"lock", "run", "logs"} for path in folder.iterdir())
 
 
-def begin(folder: Path, ports: dict[str, int], clock: Clock, entropy: Entropy) -> Memory:
+def start(folder: Path, ports: dict[str, int], clock: Clock, entropy: Entropy) -> Memory:
     """Start over in an empty folder."""
     run = UUID(bytes=entropy.bytes(16), version=4)
     memory = Memory(folder, State(version=VERSION, run=run, started_at=_whole(clock.now()), ports=ports), clock)

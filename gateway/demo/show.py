@@ -121,7 +121,7 @@ def _remembered(folder: Path, clock: Clock, resume: bool) -> tuple[Memory, bool]
     memory.clear(folder)
     entropy, names = SystemEntropy(), (GATEWAY, *APPS)
     ports = dict(zip(names, free_ports(len(names), entropy), strict=True))
-    return memory.begin(folder, ports, clock, entropy), False
+    return memory.start(folder, ports, clock, entropy), False
 
 
 async def _free(port: int) -> None:

@@ -101,7 +101,7 @@ class Officer:
             report = whole.ref(self._ledger.vault)
             act = self._ledger.act(desk.actor, "desk:note")
             act.say(report, "desk.note", desk.by, case=case_ref(row), text=text, internal=True)
-            commits = {"text": report.key.commit(text)}
+            commits = {"text": report.key.commitment(text)}
             act.record(whole.code, "case.note", case=row["number"], rule="desk:note", commits=commits)
             done[:] = [Done(code=whole.code, case=row["number"], status=whole.report["status"])]
             return act
@@ -186,6 +186,6 @@ class Officer:
         )
         act.send(report, case, number, Command.MESSAGE, amendment, whole.report["emergency"])
         act.say(report, "message.agency", desk.by, case=case, text=text)
-        commits = {"text": report.key.commit(text)}
+        commits = {"text": report.key.commitment(text)}
         act.record(whole.code, "case.reply", case=case.number, rule="desk:reply", commits=commits)
         act.touch(report, deliveries=number)

@@ -170,7 +170,7 @@ class Mover:
             outcome=what,
         )
         more = {"from": str(at.row["state"])} | facts
-        commits = None if reason is None else {"reason": report.key.commit(reason)}
+        commits = None if reason is None else {"reason": report.key.commitment(reason)}
         act.record(
             report.code,
             f"delivery.{what}",

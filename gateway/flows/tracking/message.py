@@ -156,7 +156,7 @@ class Messages:
         counts = {"files": len(documents), "answers": len(body.answers)}
         apps = {"carried": ",".join(carried), "kept": ",".join(kept)}
         facts = {name: value for name, value in (counts | apps).items() if value}
-        act.record(whole.code, "message.received", commits={"text": report.key.commit(text)}, facts=facts or None)
+        act.record(whole.code, "message.received", commits={"text": report.key.commitment(text)}, facts=facts or None)
         act.touch(report, deliveries=number)
         return MessageTaken(code=whole.code, at=act.now, carried=carried, kept=kept, suggestions=[])
 
@@ -186,7 +186,7 @@ class Messages:
         act.record(
             report.code,
             "attachment.added",
-            commits={"file": report.key.commit(row["digest"])},
+            commits={"file": report.key.commitment(row["digest"])},
             facts={"media_type": row["media_type"], "size": row["size"]},
         )
         extension = row["media_type"].rpartition("/")[2]

@@ -165,7 +165,7 @@ class Act:
             report.code,
             "delivery.queued",
             case=case.number,
-            commits={"payload": report.key.commit(payload)},
+            commits={"payload": report.key.commitment(payload)},
             hop=Hop(direction="out", app=case.app, operation=command, delivery=key),
         )
         return key

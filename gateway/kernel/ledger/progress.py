@@ -61,7 +61,7 @@ def progress(
         if happening.facts:
             more["facts"] = dict(happening.facts)
         if happening.text is not None:
-            more["commits"] = {"text": report.key.commit(happening.text)}
+            more["commits"] = {"text": report.key.commitment(happening.text)}
         act.hear(report, case, happening.event, happening.kind, **more)
         moved = happening.event.status is not None and happening.event.id not in folded.superseded
         if not happening.silent and (moved or happening.text is not None):

@@ -51,7 +51,7 @@ class ReportKey:
             raise Erased(purpose) from None
         return msgspec.json.decode(plain, type=type_)
 
-    def commit(self, value: object) -> str:
+    def commitment(self, value: object) -> str:
         """Return the keyed commitment to a value (or to bytes as they are), 64 hex digits."""
         data = value if isinstance(value, bytes) else _ENCODER.encode(value)
         return hmac.new(self._commit, data, hashlib.sha256).hexdigest()

@@ -156,7 +156,7 @@ class Opener:
             },
             rule=plan.rule,
             config=plan.digest,
-            commits={"content": key.commit(draft.content)},
+            commits={"content": key.commitment(draft.content)},
         )
         act.say(report, "report.received", DESK)
         if followed is not None:
@@ -319,7 +319,7 @@ class Opener:
         act.record(
             report.code,
             "attachment.added",
-            commits={"file": report.key.commit(str(row["digest"]))},
+            commits={"file": report.key.commitment(str(row["digest"]))},
             facts={"media_type": str(row["media_type"]), "size": int(str(row["size"]))},
         )
 

@@ -63,11 +63,11 @@ def test_another_key_another_purpose_or_a_changed_byte_opens_nothing(vault: Vaul
 
 def test_a_commitment_is_keyed_and_repeatable(vault: Vault) -> None:
     key = vault.new_key()
-    assert key.commit("banjir") == key.commit("banjir") != key.commit("Banjir")
-    assert key.commit("banjir") != vault.new_key().commit("banjir"), "nobody can guess what was said"
-    assert key.commit("banjir") == hmac.new(key.raw[32:], b'"banjir"', hashlib.sha256).hexdigest()
-    assert key.commit(b"raw") == hmac.new(key.raw[32:], b"raw", hashlib.sha256).hexdigest()
-    assert key.commit({"b": 1, "a": 2}) == key.commit({"a": 2, "b": 1})
+    assert key.commitment("banjir") == key.commitment("banjir") != key.commitment("Banjir")
+    assert key.commitment("banjir") != vault.new_key().commitment("banjir"), "nobody can guess what was said"
+    assert key.commitment("banjir") == hmac.new(key.raw[32:], b'"banjir"', hashlib.sha256).hexdigest()
+    assert key.commitment(b"raw") == hmac.new(key.raw[32:], b"raw", hashlib.sha256).hexdigest()
+    assert key.commitment({"b": 1, "a": 2}) == key.commitment({"a": 2, "b": 1})
 
 
 def test_the_fingerprint_binds_the_commitment_key(vault: Vault) -> None:
