@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ def configure_logging(production: bool, level: int = logging.INFO) -> None:
 def keep_known(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Drop what is not in `KEYS`, clean what is, and name what was dropped (names are code, not data)."""
     kept: EventDict = {key: _clean(key, value) for key, value in event.items() if key in KEYS}
-    if _EVENT.fullmatch(str(kept.get("event", ""))) is None:
+    if not _is_event(str(kept.get("event", ""))):
         kept["event"] = "unnamed"
     if len(kept) < len(event):
         kept["dropped"] = sorted(_printable(str(key))[:40] for key in event if key not in KEYS)
@@ -121,21 +122,25 @@ def _short(path: str) -> str:
     return "/".join(parts[-2:])
 
 
+@lru_cache(1024)
+def _is_event(name: str) -> bool:
+    return _EVENT.fullmatch(name) is not None
+
+
 def _clean(key: str, value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
-        return value
     if isinstance(value, str):
-        text = _printable(str(value))
-        if key in _NAMES:
-            return text
-        return _PERSONAL.sub("…", text)[:_LONGEST]
+        text = _printable(value)
+        return text if key in _NAMES else _PERSONAL.sub("…", text)[:_LONGEST]
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(key, item) for item in list(value)[:20]]
     return type(value).__name__
 
 
 def _printable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
+    """Return plain text without half characters (an enumeration's member is its text)."""
+    return str(text) if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _json(event: Mapping[str, Any], **_: Any) -> str:
