@@ -1,5 +1,7 @@
 """The desk: no report without a next step, no stuck delivery without a way out, every move with who and why."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,7 +17,7 @@ from gateway.flows.desk import queries
 from gateway.flows.desk.answer import CLOSE, REPLY, Officer
 from gateway.flows.desk.move import Mover
 from gateway.flows.desk.possible import possible
-from gateway.flows.desk.show import delivery_view, health, queue_item
+from gateway.flows.desk.show import delivery_view, health, queue_item, takes_messages
 from gateway.flows.desk.who import Desk, desk_of
 from gateway.kernel.coordination import LocalWake
 from gateway.kernel.host import Host, Registry
@@ -27,7 +29,7 @@ from gateway.model.problem import Problem
 from gateway.model.status import TRANSITIONS as STATUS_MOVES
 from gateway.model.status import Status
 from gateway.sdk import Amendment
-from tests.journeys.filed import Books, opened
+from tests.journeys.filed import Books, StillClock, opened
 from tests.journeys.stage import DAMAGE, FLOOD, staged
 
 ROOT = Path(__file__).parents[2]
@@ -426,6 +428,30 @@ async def test_a_reply_travels_to_the_app_that_has_the_case(database_url: str, t
         with pytest.raises(Problem) as refused:
             await here.officer.reply(BPBD, deaf, None, "Halo", None)
         assert refusal(refused) == (409, "note")
+
+
+async def test_two_officers_at_once_are_both_heard(database_url: str, tmp_path: Path) -> None:
+    async with hall(database_url, tmp_path) as here:
+        code, own = await here.books.file(), await here.books.file("XX-OTHER", [("gateway", "BPBD")])
+        await asyncio.gather(*(here.officer.reply(BPBD, code, None, f"kata {who}", None) for who in range(5)))
+        assert {(await here.books.delivery(f"{code}-{number}"))["state"] for number in range(2, 7)} == {"queued"}
+        await asyncio.gather(*(here.officer.reply(BPBD, own, None, f"kata {who}", None) for who in range(5)))
+        for name in (code, own):
+            said = {text for _, by, text in await here.told(name) if by == "BPBD"}
+            assert said == {f"kata {who}" for who in range(5)}
+
+
+def test_an_app_in_shadow_takes_no_messages(tmp_path: Path) -> None:
+    environ = {"GATEWAY_CC112_BASE_URL": "http://127.0.0.1:9", "GATEWAY_CC112_API_KEY": "k"}
+    environ["GATEWAY_CC112_WEBHOOK_SECRET"] = "s"
+    for mode, takes in (("live", True), ("shadow", False), ("off", False)):
+        folder = tmp_path / mode / "cc112"
+        shutil.copytree(ROOT / "connectors" / "cc112", folder)
+        manifest = folder / "connector.toml"
+        manifest.write_text(manifest.read_text().replace('mode = "live"', f'mode = "{mode}"'))
+        host = Host(Registry.discover([tmp_path / mode], environ), StillClock())
+        assert takes_messages(host, "cc112") is takes
+        assert not takes_messages(host, "nobody")
 
 
 async def test_which_case_is_meant(database_url: str, tmp_path: Path) -> None:
