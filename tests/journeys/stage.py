@@ -83,7 +83,7 @@ class Stage:
 
     async def file(self, body: Any, token: str | None = None, key: str | None = None, **headers: str) -> Answer:
         """File a report under a fresh key."""
-        return await self.ask("POST", "/v1/reports", token, body, idempotency_key=key or str(uuid4()), **headers)
+        return await self.ask("POST", "/v1/reports", token, body, None, idempotency_key=key or str(uuid4()), **headers)
 
     async def until(self, look: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
         """Wait until `look` returns something true, and return it."""
