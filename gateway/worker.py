@@ -11,7 +11,8 @@ from typing import Final
 import structlog
 
 from gateway.flows.delivery.deliver import Deliverer
-from gateway.flows.delivery.reconcile import Reconciler, Watch
+from gateway.flows.delivery.reconcile import Reconciler
+from gateway.flows.delivery.watch import Watch
 from gateway.flows.inbound.apply import Applier
 from gateway.flows.inbound.poll import Poller
 from gateway.house import House

@@ -13,15 +13,16 @@ import msgspec
 import structlog
 
 from gateway.flows.delivery import queries
-from gateway.flows.delivery.evidence import decided, hop_of, received, standing_of
+from gateway.flows.delivery.evidence import NUMBER_TAKEN, hop_of, received, standing_of
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host, Outcome
-from gateway.kernel.ledger import Act, Claimed, Erased, Ledger
+from gateway.kernel.ledger import Act, Claimed, Erased, Ledger, Taken
 from gateway.kernel.ledger.blobs import Blobs
-from gateway.kernel.ledger.outcome import settle_delivery
-from gateway.model.delivery import Command, DeliveryState, Level, Verdict, after_attempt
+from gateway.kernel.ledger.outcome import decided, settle_delivery
+from gateway.model.delivery import TRANSITIONS, Command, DeliveryState, Level, Verdict, after_attempt
 from gateway.model.principal import GATEWAY
 from gateway.sdk import Amendment, Document, Submission
+from gateway.sdk.manifest import Mode
 
 _IDLE: Final = 0.5
 _log = structlog.get_logger()
@@ -38,15 +39,23 @@ class Deliverer:
         manifest = host.manifest(app)
         self._total = manifest.timeouts.connect + manifest.timeouts.total
         self._slots = manifest.limits.concurrency
+        self._live = manifest.mode is Mode.LIVE
         self._settle_s = float(manifest.settle_s)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what is in hand."""
+        """Work until `stop` is set, then finish what is in hand; also where an outcome could not be committed."""
         under_way: set[asyncio.Task[None]] = set()
+        try:
+            await self._work(stop, under_way)
+        finally:
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _work(self, stop: asyncio.Event, under_way: set[asyncio.Task[None]]) -> None:
         while not stop.is_set():
             free = self._slots - len(under_way)
             batch: Sequence[Claimed] = ()
-            if free and self._host.ready(self.app):
+            # What waits for an app in shadow waits for a person: no attempt is spent on it.
+            if free and self._live and self._host.ready(self.app):
                 lease = timedelta(seconds=2 * self._total + 5)
                 batch = await self._ledger.claim([self.app], self.emergency, free, lease, self._worker)
             for claimed in batch:
@@ -110,8 +119,9 @@ class Deliverer:
             report, number = whole.ref(self._ledger.vault), claimed.case_number
             hop = hop_of(self.app, sent, outcome)
             state, same = DeliveryState(row["state"]), row["attempt"] == sent["attempt"]
-            late_receipt = state is DeliveryState.UNSURE and outcome.verdict is Verdict.ACCEPTED
-            if not same or not (state is DeliveryState.SENDING or late_receipt):
+            # A receipt proves arrival, however late: also where the lease ran out and a resend is queued already.
+            proof = outcome.verdict is Verdict.ACCEPTED and DeliveryState.ACCEPTED in TRANSITIONS[state]
+            if not same or not (state is DeliveryState.SENDING or proof):
                 # Somebody else has spoken first, or this worker slept through its lease: evidence, nothing more.
                 act.record(whole.code, "delivery.late", case=number, hop=hop)
                 return act
@@ -143,7 +153,12 @@ class Deliverer:
                 act.say(report, "message.not_carried", "gateway", app=self.app)
             return act
 
-        await decided(self._ledger, think)
+        try:
+            await decided(self._ledger, think)
+        except Taken:
+            # The receipt names a record of another case: neither to be believed nor to be sent again.
+            outcome = msgspec.structs.replace(outcome, verdict=Verdict.REJECTED, receipt=None, cause=NUMBER_TAKEN)
+            await decided(self._ledger, think)
         log = _log.bind(delivery=sent["key"], connector=self.app, attempt=sent["attempt"])
         log.info("delivery.outcome", outcome=str(outcome.verdict), cause=outcome.cause)
         self._wake.ring(f"report:{claimed.code}")

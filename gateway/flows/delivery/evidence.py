@@ -1,11 +1,11 @@
 """What an exchange with an app leaves behind: the hop of its entry, the receipt's numbers and first word."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from gateway.kernel.host import Host, Outcome
-from gateway.kernel.ledger import Act, Ledger, Taken
+from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.model.case import CaseEvent
@@ -14,18 +14,8 @@ from gateway.model.entry import Hop
 from gateway.model.principal import app_actor
 from gateway.sdk import Receipt
 
-_TRIES: Final = 5
-
-
-async def decided(ledger: Ledger, think: Callable[[], Awaitable[Act | None]]) -> bool:
-    """Think and commit; think again where the app's own news gave a case its number in the same moment."""
-    for _ in range(_TRIES - 1):
-        try:
-            return await ledger.decide(think)
-        except Taken as clash:
-            if clash.table != "reference":
-                raise
-    return await ledger.decide(think)
+NUMBER_TAKEN: Final = "number_taken"
+"""Cause of a delivery that is held because the app named a record that belongs to another case."""
 
 
 def standing_of(row: dict[str, Any]) -> Standing:
@@ -73,9 +63,9 @@ def received(
     if row["command"] != Command.OPEN:
         return
     status = host.status_of(case.app, case_row["profile"], receipt.word) if receipt.word else None
-    event = CaseEvent(
-        id=f"receipt:{row['key']}", at=receipt.at or _beginning(whole), status=status, word=receipt.word
-    )
+    if receipt.word and status is None:
+        act.alarm("unknown_word", f"{case.app}:{receipt.word}", f"unknown_word: {receipt.word}", case.app, report.id)
+    event = CaseEvent(id=f"receipt:{row['key']}", at=receipt.at or _beginning(whole), status=status, word=receipt.word)
     happening = Happening(
         event=event,
         kind="receipt",

@@ -1,18 +1,24 @@
 """Reads of the delivery flow (the gateway's own work: no caller's scope applies)."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, exists, func, select
+from sqlalchemy import Connection, String, and_, cast, exists, func, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Whole, events_of, report_by_id
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import MAX_AGE, Command, DeliveryState
 from gateway.model.principal import EVERYTHING
+from gateway.model.status import Status
 
 Row = dict[str, Any]
+UNACKNOWLEDGED: Final = "emergency_unacknowledged"
+"""Kind of the alert about an emergency that nobody has acknowledged; its subject is the delivery, or the case."""
+DESK: Final = "gateway"
+_WAITING: Final = (DeliveryState.QUEUED, DeliveryState.UNSURE, DeliveryState.HELD)
+_SENDING: Final = t.delivery.c.state == DeliveryState.SENDING
 
 
 def standing(connection: Connection, delivery_id: UUID) -> tuple[Row, Whole, list[CaseEvent]]:
@@ -32,35 +38,67 @@ def attachments(connection: Connection, report_id: UUID, digests: list[str]) -> 
 
 
 def given_up(connection: Connection, real: datetime, limit: int) -> list[UUID]:
-    """Return held deliveries that nobody moved for 72 hours: they become dead, visibly."""
+    """Return deliveries that nobody brought to an end for 72 hours, whatever keeps them: their app may be gone."""
     since = func.coalesce(t.delivery.c.replayed_at, t.delivery.c.made_at)
+    left = or_(t.delivery.c.state.in_(_WAITING), and_(_SENDING, t.delivery.c.lease_until <= real - MAX_AGE))
     found = connection.execute(
-        select(t.delivery.c.id)
-        .where(t.delivery.c.state == DeliveryState.HELD, since <= real - MAX_AGE)
-        .order_by(t.delivery.c.made_at)
-        .limit(limit)
+        select(t.delivery.c.id).where(left, since <= real - MAX_AGE).order_by(t.delivery.c.made_at).limit(limit)
     )
     return list(found.scalars())
 
 
-def unacknowledged(connection: Connection, real: datetime, after: timedelta, limit: int) -> list[Row]:
-    """Return emergencies that no app has acknowledged in time and that nobody was alerted about."""
-    told = exists().where(t.alert.c.kind == "emergency_unacknowledged", t.alert.c.subject == t.delivery.c.key)
+def is_given_up(row: Row, real: datetime) -> bool:
+    """Tell the same of one delivery as it was read."""
+    lease: datetime | None = row["lease_until"]
+    left = row["state"] in _WAITING or (lease is not None and lease <= real - MAX_AGE)
+    since: datetime = row["replayed_at"] or row["made_at"]
+    return left and since <= real - MAX_AGE
+
+
+def whole(connection: Connection, report_id: UUID) -> Whole:
+    """Return a report."""
+    found = report_by_id(connection, EVERYTHING, report_id)
+    assert found is not None, "reports are never deleted"
+    return found
+
+
+def alerted(connection: Connection, subject: str) -> bool:
+    """Tell whether an alert about an unacknowledged emergency was ever raised for a subject."""
+    found = select(t.alert.c.id).where(t.alert.c.kind == UNACKNOWLEDGED, t.alert.c.subject == subject)
+    return connection.execute(found).first() is not None
+
+
+def unacknowledged(connection: Connection, made_before: datetime, limit: int) -> list[Row]:
+    """Return emergencies on their way that no app has acknowledged in time and that nobody was alerted about."""
+    told = exists().where(t.alert.c.kind == UNACKNOWLEDGED, t.alert.c.subject == t.delivery.c.key)
     waiting = and_(
         t.delivery.c.emergency,
         t.delivery.c.command == Command.OPEN,
-        t.delivery.c.state.in_(
-            [
-                DeliveryState.QUEUED,
-                DeliveryState.SENDING,
-                DeliveryState.UNSURE,
-                DeliveryState.HELD,
-                DeliveryState.DEAD,
-            ]
-        ),
-        t.delivery.c.made_at <= real - after,
+        t.delivery.c.state.in_([*_WAITING, DeliveryState.SENDING, DeliveryState.DEAD]),
+        t.delivery.c.made_at <= made_before,
     )
     found = connection.execute(
         select(t.delivery).where(waiting, ~told).order_by(t.delivery.c.made_at).limit(limit)
     ).mappings()
     return [dict(row) for row in found]
+
+
+def unattended(connection: Connection, since: datetime, limit: int) -> list[Row]:
+    """Return emergencies at the gateway's own desk that no officer has taken up, and nobody was alerted about."""
+    subject = t.report.c.code + " case " + cast(t.cases.c.number, String)
+    told = exists().where(t.alert.c.kind == UNACKNOWLEDGED, t.alert.c.subject == subject)
+    found = connection.execute(
+        select(t.report.c.id.label("report_id"), t.report.c.code, t.cases.c.id.label("case_id"), t.cases.c.number)
+        .join(t.report, t.report.c.id == t.cases.c.report_id)
+        .where(
+            t.report.c.emergency,
+            t.cases.c.app == DESK,
+            t.cases.c.status == Status.RECEIVED,
+            t.cases.c.assignee.is_(None),
+            t.cases.c.since <= since,
+            ~told,
+        )
+        .order_by(t.cases.c.since)
+        .limit(limit)
+    )
+    return [dict(row) for row in found.mappings()]

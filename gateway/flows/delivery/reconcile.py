@@ -1,21 +1,20 @@
-"""Resolving what is unsure: leases that ran out, answers that were lost, emergencies nobody has acknowledged.
+"""Resolving what is unsure: leases that ran out, answers that were lost.
 
 An unsure delivery is looked up in the app, after the app had time to settle, before anything is sent again.
 """
 
 import asyncio
-from datetime import timedelta
 from typing import Final
-from uuid import UUID
 
+import msgspec
 import structlog
 
 from gateway.flows.delivery import queries
-from gateway.flows.delivery.evidence import decided, hop_of, received, standing_of
+from gateway.flows.delivery.evidence import NUMBER_TAKEN, hop_of, received, standing_of
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host, Outcome
-from gateway.kernel.ledger import Act, Claimed, Ledger
-from gateway.kernel.ledger.outcome import settle_delivery
+from gateway.kernel.ledger import Act, Claimed, Ledger, Taken
+from gateway.kernel.ledger.outcome import decided, settle_delivery
 from gateway.kernel.ledger.queue import unsettled
 from gateway.model.delivery import (
     DeliveryState,
@@ -33,8 +32,6 @@ from gateway.model.principal import GATEWAY
 
 _IDLE: Final = 0.5
 _BATCH: Final = 50
-ACKNOWLEDGE_WITHIN: Final = timedelta(seconds=60)
-"""An emergency that no app has acknowledged by then alerts the 112 desk, and a person takes over."""
 _log = structlog.get_logger()
 
 
@@ -51,12 +48,12 @@ class Reconciler:
         while not stop.is_set():
             now, real = self._ledger.clock.now(), self._ledger.clock.real()
             found = await self._ledger.read(unsettled, [self.app], now, real, _BATCH)
-            for claimed in found:
-                await self._resolve(claimed)
-            if not found:
+            moved = [await self._resolve(claimed) for claimed in found]
+            if not any(moved):
                 await self._wake.wait({"reconcile"}, _IDLE)
 
-    async def _resolve(self, claimed: Claimed) -> None:
+    async def _resolve(self, claimed: Claimed) -> bool:
+        """Do what can be done for a delivery now; False if it must wait, because its app may not be asked."""
         level = Level(self._host.level(self.app, claimed.row["command"]))
         if claimed.expired_lease:
             hop = Hop(
@@ -68,11 +65,11 @@ class Reconciler:
                 outcome="lease_expired",
             )
             await self._move(claimed, after_lease(level), hop, None, "lease")
-            return
+            return True
         if when_unsure(level) is Resolve.LOOK:
-            if self._host.ready(self.app):
+            if ready := self._host.ready(self.app):
                 await self._look(claimed, level)
-            return
+            return ready
         # An app that honours our key gets the same command again: that is its look-up. At L0 a person takes over.
         following = after_settle(standing_of(claimed.row), level, self._ledger.clock.real())
         hop = Hop(
@@ -83,14 +80,20 @@ class Reconciler:
             attempt=claimed.row["attempt"],
         )
         await self._move(claimed, following, hop, None, "settled")
-        self._wake.ring("delivery")
+        return True
 
     async def _look(self, claimed: Claimed, level: Level) -> None:
         outcome = await self._host.find(self.app, claimed.row["key"])
         real, fraction = self._ledger.clock.real(), self._ledger.entropy.fraction()
         following = after_look(standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after)
         hop = hop_of(self.app, claimed.row, outcome, operation="find")
-        await self._move(claimed, following, hop, outcome, "find")
+        try:
+            await self._move(claimed, following, hop, outcome, "find")
+        except Taken:
+            # What was found is the record of another case: a person must see how that can be.
+            outcome = msgspec.structs.replace(outcome, verdict=Verdict.REJECTED, receipt=None, cause=NUMBER_TAKEN)
+            following = Next(state=DeliveryState.HELD, absences=claimed.row["absences"], alert=True)
+            await self._move(claimed, following, hop, outcome, "find")
         _log.info("delivery.looked", delivery=claimed.row["key"], connector=self.app, outcome=str(outcome.verdict))
 
     async def _move(self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str) -> None:
@@ -118,66 +121,7 @@ class Reconciler:
                 received(act, self._ledger, self._host, whole, row, known, outcome.receipt)
             return act
 
-        if await decided(self._ledger, think) and following.state is DeliveryState.ACCEPTED:
+        if await decided(self._ledger, think) and following.state in {DeliveryState.ACCEPTED, DeliveryState.QUEUED}:
             self._wake.ring("inbox")
             self._wake.ring("delivery")
         self._wake.ring(f"report:{claimed.code}")
-
-
-class Watch:
-    """Raises what must not wait silently: unacknowledged emergencies, held deliveries that nobody took care of."""
-
-    def __init__(self, ledger: Ledger, wake: Wake) -> None:
-        self._ledger, self._wake = ledger, wake
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set."""
-        while not stop.is_set():
-            await self.round()
-            await self._wake.wait({"watch"}, 5.0)
-
-    async def round(self) -> None:
-        """Look once."""
-        real = self._ledger.clock.real()
-        for row in await self._ledger.read(queries.unacknowledged, real, ACKNOWLEDGE_WITHIN, _BATCH):
-            await self._alert(row["id"])
-        for delivery_id in await self._ledger.read(queries.given_up, real, _BATCH):
-            await self._give_up(delivery_id)
-
-    async def _alert(self, delivery_id: UUID) -> None:
-        row, whole, _ = await self._ledger.read(queries.standing, delivery_id)
-        act = self._ledger.act(GATEWAY, "watch")
-        act.alarm("emergency_unacknowledged", row["key"], "call_and_take_over", row["app"], whole.id)
-        act.record(
-            whole.code,
-            "report.alerted",
-            case=whole.case(row["case_id"])["number"],
-            rule="emergency:60s",
-            facts={"delivery": row["key"]},
-        )
-        act.say(whole.ref(self._ledger.vault), "desk.takes_over", "gateway", app=row["app"])
-        await self._ledger.commit(act)
-        _log.warning("emergency.unacknowledged", delivery=row["key"], connector=row["app"])
-
-    async def _give_up(self, delivery_id: UUID) -> None:
-        async def think() -> Act | None:
-            row, whole, _ = await self._ledger.read(queries.standing, delivery_id)
-            if row["state"] != DeliveryState.HELD:
-                return None
-            act = self._ledger.act(GATEWAY, "watch")
-            hop = Hop(direction="out", app=row["app"], operation="give_up", delivery=row["key"])
-            settle_delivery(
-                act,
-                whole.ref(self._ledger.vault),
-                whole.case(row["case_id"])["number"],
-                row,
-                Next(state=DeliveryState.DEAD, alert=True),
-                hop,
-                how="watch",
-                cause=row["cause"],
-                field=row["field"],
-                http=row["http"],
-            )
-            return act
-
-        await self._ledger.decide(think)

@@ -1,18 +1,37 @@
 """How a delivery moves after something became of it: the row, its fence and its entry together."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from gateway.kernel.ledger.act import Act, ReportRef
+from gateway.kernel.ledger.apply import Taken
+from gateway.kernel.ledger.ledger import Ledger
 from gateway.model.delivery import DeliveryState, Next
 from gateway.model.entry import Hop
 
-ALERTS = {
+_MOMENTS: Final = 5
+ALERTS: Final = {
     DeliveryState.HELD: "delivery_held",
     DeliveryState.DEAD: "delivery_dead",
     DeliveryState.QUEUED: "connector_paused",
     DeliveryState.UNSURE: "connector_paused",
 }
+"""The kind of alert by where the delivery now stands."""
+
+
+async def decided(ledger: Ledger, think: Callable[[], Awaitable[Act | None]]) -> bool:
+    """Decide as the ledger does, and think again where somebody else wrote the same row in the same moment.
+
+    Two processes may bring the same event, receipt or hint at once; whoever comes second reads it and finds that
+    there is nothing left to do. Raises Taken where that does not help: then the name belongs to something else.
+    """
+    for _ in range(_MOMENTS - 1):
+        try:
+            return await ledger.decide(think)
+        except Taken:
+            continue
+    return await ledger.decide(think)
 
 
 def settle_delivery(
