@@ -21,11 +21,12 @@ from gateway.flows.tracking import routes as tracking
 from gateway.house import House
 from gateway.kernel.coordination import open_counters
 from gateway.kernel.edge.answers import HANDLERS, last_resort
-from gateway.kernel.edge.body import StrictRequest
+from gateway.kernel.edge.body import JSON_LIMIT, StrictRequest
 from gateway.kernel.edge.context import RequestContext
 from gateway.kernel.edge.health import Check, health_routes
 from gateway.kernel.edge.language import language_of
 from gateway.kernel.edge.limits import Limiter
+from gateway.kernel.edge.turns import take_in_turn
 from gateway.kernel.identity import (
     ISSUER_RULES,
     RULES,
@@ -45,7 +46,6 @@ from gateway.sdk.http import Http
 from gateway.sdk.manifest import Limits, Timeouts
 from gateway.settings import Settings
 
-LARGEST_BODY = 6 * 1024 * 1024
 ISSUER = "http://gateway.localhost"
 """Name of the embedded issuer; a name, not an address, so that tokens survive a change of port."""
 
@@ -85,7 +85,7 @@ def create_app(house: House) -> ASGIApp:
         | {name: _given(value) for name, value in provided.items()},
         exception_handlers={**HANDLERS, Exception: last_resort},
         request_class=StrictRequest,
-        request_max_body_size=LARGEST_BODY,
+        request_max_body_size=JSON_LIMIT,
         logging_config=None,
         openapi_config=OpenAPIConfig(
             title="Barru citizen-services gateway",
@@ -95,6 +95,8 @@ def create_app(house: House) -> ASGIApp:
         ),
     )
     access.verify_routes(app)
+    take_in_turn(app)
+    _ = app.openapi_schema  # made now: the first one who asks would otherwise hold up all others
     return RequestContext(app, house.clock, house.entropy, https_only=settings.production)
 
 

@@ -37,6 +37,7 @@ async def _serve(settings: Settings, host: str, port: int, work: bool) -> None:
             access_log=False,
             lifespan="off",
             server_header=False,
+            forwarded_allow_ips=settings.environ.get("GATEWAY_TRUSTED_PROXIES", "127.0.0.1"),
             timeout_graceful_shutdown=20,
         )
         server = uvicorn.Server(config)

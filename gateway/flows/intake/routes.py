@@ -12,7 +12,7 @@ from gateway.flows.intake.accept import Intake, fingerprint
 from gateway.flows.intake.bodies import Accepted, ReportBody, Uploaded
 from gateway.flows.intake.catalogue import Catalogue, Places, ServiceView
 from gateway.flows.intake.check import Checker
-from gateway.flows.intake.files import Files
+from gateway.flows.intake.files import LIMIT, Files
 from gateway.flows.intake.follow import Following
 from gateway.flows.intake.keys import hard_to_guess, read_key
 from gateway.kernel.edge.limits import Limiter
@@ -95,7 +95,12 @@ async def file_report(
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-@post("/v1/attachments", summary="Upload a file for a report", tags=["reports"])
+@post(
+    "/v1/attachments",
+    summary="Upload a file for a report",
+    tags=["reports"],
+    request_max_body_size=LIMIT + 1,
+)
 async def upload(
     request: Request[Any, Any, Any],
     files: NamedDependency[Files],

@@ -11,8 +11,8 @@ from gateway.model.principal import Role
 
 _FILERS: Final = frozenset({Role.PUBLIC, Role.CITIZEN, Role.OPERATOR, Role.COORDINATOR, Role.SERVICE})
 _OWNERS: Final = _FILERS - {Role.PUBLIC}
-_READERS: Final = _OWNERS | {Role.AUDITOR}
 _DESK: Final = frozenset({Role.OPERATOR, Role.COORDINATOR})
+# Auditors read by their own routes only, where every look is an entry.
 _AUDITORS: Final = frozenset({Role.AUDITOR})
 
 RULES: Final = (
@@ -23,10 +23,10 @@ RULES: Final = (
     # Reports: whoever files needs no account; what was filed without one is opened by its secret.
     Rule("POST", "/v1/attachments", _FILERS, Reach.OWN),
     Rule("POST", "/v1/reports", _FILERS, Reach.WORK),
-    Rule("GET", "/v1/reports", _READERS, Reach.WORK),
-    Rule("GET", "/v1/reports/{code}", _READERS, Reach.WORK, secret=True),
-    Rule("GET", "/v1/reports/{code}/timeline", _READERS, Reach.WORK, secret=True),
-    Rule("GET", "/v1/reports/{code}/stream", _READERS, Reach.WORK, secret=True),
+    Rule("GET", "/v1/reports", _OWNERS, Reach.WORK),
+    Rule("GET", "/v1/reports/{code}", _OWNERS, Reach.WORK, secret=True),
+    Rule("GET", "/v1/reports/{code}/timeline", _OWNERS, Reach.WORK, secret=True),
+    Rule("GET", "/v1/reports/{code}/stream", _OWNERS, Reach.WORK, secret=True),
     Rule("POST", "/v1/reports/{code}/messages", _OWNERS, Reach.WORK, secret=True),
     Rule("GET", "/v1/track/{code}", ANYONE),
     # Apps: the signature speaks, not a token.
