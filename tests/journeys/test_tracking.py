@@ -512,9 +512,9 @@ async def test_a_phone_follows_its_report(database_url: str, tmp_path: Path) -> 
         assert own["description"] == FLOOD["description"]
         assert own["reporter"]["phone"] == "+62********890"
         tracked = await stage.ask("GET", f"/v1/track/{code.lower()}", x_report_secret=secret)
-        assert (tracked.status, tracked.body) == (200, own)
+        assert (tracked.status, still(tracked.body)) == (200, still(own))
         by_secret = await stage.ask("GET", f"/v1/reports/{code}", x_report_secret=secret)
-        assert by_secret.body == own
+        assert still(by_secret.body) == still(own)
         told = await stage.ask("GET", f"/v1/reports/{code}/timeline", None, x_report_secret=secret)
         assert told.body[0]["title"] == "Laporan Anda kami terima"
         assert "Sudah diterima Call Center 112" in [row["title"] for row in told.body]
@@ -605,6 +605,12 @@ async def test_a_stream_over_http(sqlite_url: str, tmp_path: Path) -> None:
                 await stage.ask("POST", f"/v1/desk/reports/{code}/reply", sitti, {"text": "Kami cek"})
                 while b"Kami cek" not in text:
                     text += await live.content.readany()
+
+
+def still(view: dict[str, Any]) -> dict[str, Any]:
+    """A view without what the app's news may move between two looks."""
+    cases = [{name: value for name, value in case.items() if name != "seen_at"} for case in view["cases"]]
+    return {name: value for name, value in view.items() if name != "updated_at"} | {"cases": cases}
 
 
 async def sandbox_records(stage: Stage, app: str) -> list[dict[str, Any]]:
