@@ -1,7 +1,6 @@
 """Access tokens: good ones pass, a corpus of attacks does not, and the checks that matter most prove themselves."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -129,12 +128,10 @@ async def test_the_memory_is_bounded_and_holds_no_bad_token() -> None:
     assert len(judge) == 3
 
 
-async def test_a_remembered_token_is_cheap() -> None:
+async def test_a_good_token_is_verified_once_and_then_remembered() -> None:
     judge, good = verifier(), token()
-    await judge.verify(good)
-    for _ in range(2000):
-        await judge.verify(good)
-    assert (time.perf_counter() - started) / 2000 < 100e-6
+    first = await judge.verify(good)
+    assert [await judge.verify(good) is first for _ in range(3)] == [True] * 3
 
 
 async def test_many_at_once() -> None:
