@@ -225,8 +225,10 @@ class Sandbox:
         return Reply(body={"records": [self.view(record) for record in fits]})
 
     def _list_journal(self, call: Call) -> Reply:
-        after = int(call.query.get("after", "0"))
-        return Reply(body={"requests": self.store.journal[after:]})
+        after = call.query.get("after", "0")
+        if not after.isdecimal():
+            return _told_off("`after` is the number of an entry")
+        return Reply(body={"requests": self.store.journal[int(after) :]})
 
     def _list_callbacks(self, call: Call) -> Reply:
         return Reply(body={"callbacks": [{"id": one.id} for one in self.store.callbacks.values()]})
