@@ -155,7 +155,7 @@ class Gateway(Stage):
 
     async def crash(self) -> None:
         """Drop the worker where it stands, as a kill does: nothing it has in hand is finished or committed."""
-        loops = ("Worker._keep", "Deliverer._carry", "Applier._lane", "Reconciler._resolve")
+        loops = ("Worker._keep", "Deliverer.carry", "Applier._lane", "Reconciler._resolve")
         ours = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ in loops]  # type: ignore[union-attr]
         for task in ours:
             task.cancel()

@@ -6,7 +6,7 @@ worker that slept through its lease changes nothing.
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -25,6 +25,7 @@ from gateway.sdk import Amendment, Document, Submission
 from gateway.sdk.manifest import Mode
 
 _IDLE: Final = 0.5
+_SLEPT: Final = Outcome(verdict=Verdict.RETRY, cause="slept")
 _log = structlog.get_logger()
 
 
@@ -54,12 +55,13 @@ class Deliverer:
         while not stop.is_set():
             free = self._slots - len(under_way)
             batch: Sequence[Claimed] = ()
+            began = self._moment()
             # What waits for an app in shadow waits for a person: no attempt is spent on it.
             if free and self._live and self._host.ready(self.app):
                 lease = timedelta(seconds=2 * self._total + 5)
                 batch = await self._ledger.claim([self.app], self.emergency, free, lease, self._worker)
             for claimed in batch:
-                task = asyncio.create_task(self._carry(claimed))
+                task = asyncio.create_task(self.carry(claimed, began))
                 under_way.add(task)
             if not batch:
                 ring = asyncio.create_task(self._wake.wait({"delivery"}, _IDLE, self))
@@ -71,7 +73,20 @@ class Deliverer:
                 task.result()
         await asyncio.gather(*under_way)
 
-    async def _carry(self, claimed: Claimed) -> None:
+    def _moment(self) -> tuple[float, datetime]:
+        return self._ledger.clock.monotonic(), self._ledger.clock.real()
+
+    def _left(self, began: tuple[float, datetime]) -> float:
+        """Return for how many more seconds a claim may be carried, by whichever clock has gone further."""
+        monotonic, real = self._moment()
+        return self._total - max(monotonic - began[0], (real - began[1]).total_seconds())
+
+    async def carry(self, claimed: Claimed, began: tuple[float, datetime]) -> None:
+        """Carry one claimed delivery and commit what became of it.
+
+        Its time runs from `began`, before it was claimed: whoever slept since then (a paused process, a machine
+        that was suspended) sends nothing, because somebody else may have resolved it meanwhile.
+        """
         row = claimed.row
         try:
             key = self._ledger.vault.unwrap(claimed.kek, claimed.wrapped, row["report_id"].hex)
@@ -79,20 +94,23 @@ class Deliverer:
                 submission = key.open("payload", row["sealed"], Submission)
                 documents = await self._documents(claimed, submission.documents)
                 submission = msgspec.structs.replace(submission, documents=documents)
-                outcome = await self._host.submit(self.app, submission)
+                left = self._left(began)
+                outcome = _SLEPT if left <= 0 else await self._host.submit(self.app, submission, left)
             else:
                 amendment = key.open("payload", row["sealed"], Amendment)
-                outcome = await self._amend(claimed, amendment)
+                outcome = await self._amend(claimed, amendment, began)
         except Erased:
             outcome = Outcome(verdict=Verdict.REJECTED, cause="erased")
         await self._commit(claimed, outcome)
 
-    async def _amend(self, claimed: Claimed, amendment: Amendment) -> Outcome:
+    async def _amend(self, claimed: Claimed, amendment: Amendment, began: tuple[float, datetime]) -> Outcome:
         _, whole, _ = await self._ledger.read(queries.standing, claimed.row["id"])
         numbers = whole.references_of(claimed.row["case_id"])
         if not numbers:
             return Outcome(verdict=Verdict.REJECTED, cause="no_record")
-        return await self._host.amend(self.app, numbers[0]["value"], amendment)
+        if (left := self._left(began)) <= 0:
+            return _SLEPT
+        return await self._host.amend(self.app, numbers[0]["value"], amendment, left)
 
     async def _documents(self, claimed: Claimed, wanted: Sequence[Document]) -> tuple[Document, ...]:
         if not wanted:
