@@ -5,6 +5,7 @@ commitment. What is not allowed is refused with what is.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -22,7 +23,8 @@ from gateway.kernel.ledger.outcome import accepted
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.model.case import CaseEvent, fold
-from gateway.model.delivery import Command, DeliveryState, Next
+from gateway.model.delivery import Command, DeliveryState, Level, Next, after_replay
+from gateway.model.delivery import Standing as Attempted
 from gateway.model.entry import Hop
 from gateway.model.problem import Problem
 from gateway.model.status import Status, report_status
@@ -43,13 +45,19 @@ class Mover:
         self._ledger, self._host, self._wake = ledger, host, wake
 
     async def replay(self, desk: Desk, delivery_id: UUID, reason: str) -> Row:
-        """Queue a held or dead delivery again: the same command under the same key, its next attempt, now."""
+        """Send a held or dead delivery again: the same command under the same key.
+
+        What was sent before may have arrived without an answer: an app that can be looked up exactly is asked
+        first, after it had time to settle. Everywhere else the next attempt is made now.
+        """
 
         async def move(act: Act, at: Standing) -> None:
+            following = self._again(at.row)
+            settle_s = float(self._host.manifest(at.row["app"]).settle_s) if following.settle else 0.0
             act.settle(
                 at.row,
-                Next(state=DeliveryState.QUEUED),
-                settle_at=None,
+                following,
+                settle_at=act.now + timedelta(seconds=settle_s) if following.settle else None,
                 due_at=act.real,
                 replayed_at=act.real,
                 cause=None,
@@ -60,6 +68,7 @@ class Mover:
 
         row = await self._move(desk, delivery_id, "replay", move)
         self._wake.ring("delivery")
+        self._wake.ring("reconcile")
         return row
 
     async def resolve(self, desk: Desk, delivery_id: UUID, kind: str, value: str, reason: str) -> Row:
@@ -137,6 +146,21 @@ class Mover:
             raise Problem("not-found")
         self._wake.ring(f"report:{found[1].code}")
         return found[0]
+
+    def _again(self, row: Row) -> Next:
+        """Return what follows a replay; an app that is gone altogether keeps the delivery queued until it is back."""
+        attempted = Attempted(
+            state=DeliveryState(row["state"]),
+            attempt=row["attempt"],
+            absences=row["absences"],
+            made_at=row["made_at"],
+            replayed_at=row["replayed_at"],
+        )
+        try:
+            level = self._host.level(row["app"], row["command"])
+        except KeyError:
+            level = Level.L0
+        return after_replay(attempted, level)
 
     def _cancelled(self, act: Act, row: Row) -> None:
         act.settle(
