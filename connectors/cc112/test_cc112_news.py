@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import itertools
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -323,3 +324,13 @@ async def test_a_broken_row_does_not_hide_its_neighbours(room: Bench[Connector])
     assert [type(one) for one in batch.news] == [Look, Unreadable]
     assert good in str(batch.news[0])
     assert batch.news[1].id == f"incident {bad}"
+
+
+def test_the_readme_names_tests_that_exist() -> None:
+    folder = Path(__file__).parent
+    named = set(re.findall(r"`(test_\w+)`", (folder / "README.md").read_text(encoding="utf-8")))
+    defined = re.findall(
+        r"def (test_\w+)", "".join(file.read_text(encoding="utf-8") for file in folder.glob("test_*.py"))
+    )
+    assert named
+    assert named <= set(defined)

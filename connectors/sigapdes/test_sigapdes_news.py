@@ -1,6 +1,7 @@
 """What Si-GAPDes tells: two feeds of three kinds, words, replies, records born there, and rows to be wary of."""
 
 import itertools
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -378,3 +379,13 @@ async def test_a_defaced_page_is_no_news(office: Bench[Connector]) -> None:
 
 async def test_reading_what_is_not_there_brings_nothing(office: Bench[Connector]) -> None:
     assert (await office.connector.read("pengaduan:77", None)).news == ()
+
+
+def test_the_readme_names_tests_that_exist() -> None:
+    folder = Path(__file__).parent
+    named = set(re.findall(r"`(test_\w+)`", (folder / "README.md").read_text(encoding="utf-8")))
+    defined = re.findall(
+        r"def (test_\w+)", "".join(file.read_text(encoding="utf-8") for file in folder.glob("test_*.py"))
+    )
+    assert named
+    assert named <= set(defined)
