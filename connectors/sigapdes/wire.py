@@ -1,6 +1,5 @@
 """Si-GAPDes' JSON in its own words, and the way between it and the unified types. Nothing here calls."""
 
-import re
 from collections.abc import Sequence
 from mimetypes import guess_type
 from typing import Any, Generic, TypeVar
@@ -10,12 +9,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from gateway import sdk
+from gateway.sdk import territory
 
 KINDS = ("pengaduan", "kerusakan", "surat")
 TIME = "%Y-%m-%d %H:%M:%S"
 HIDDEN, NAMELESS = "Dirahasiakan", "Tanpa nama"
 FILES_MOST, FILE_BYTES = 3, 2 * 1024 * 1024
-_OURS = re.compile(r"7311(\d{2})(\d{4})")
 ANSWERS = {
     "head_of_family": "nama_kk",
     "head_of_family_nik": "nik_kk",
@@ -180,7 +179,7 @@ def news(kind: str, raw: Any, zone: ZoneInfo) -> list[sdk.News]:
     msgspec.json.encode(raw)  # half an emoji is no text: such a row is refused by itself
     row = msgspec.convert(raw, Row)
     about = reference(kind, row.id)
-    if not _OURS.fullmatch(row.kode_desa):
+    if len(row.kode_desa) != 10 or territory.system_of(row.kode_desa) is not territory.CodeSystem.COMPACT:
         # Of another regency's citizen nothing but the number is kept.
         reason = f"a row of another regency: kode_desa {row.kode_desa[:10]!r}"
         return [sdk.Unreadable(id=f"{about.value}:{row.updated_at}", reason=reason, raw=about.value.encode())]
@@ -237,7 +236,7 @@ def _opening(kind: str, row: Row, zone: ZoneInfo) -> sdk.Opening:
         category=f"pengaduan/{row.kategori}" if kind == "pengaduan" else kind,
         text=text or " ".join(filter(None, (kind, row.jenis_bencana, row.jenis_surat, row.tingkat))),
         occurred_at=day or sdk.local_time(row.created_at, TIME, zone),
-        site_village=_OURS.sub(r"73.11.\1.\2", row.kode_desa),
+        site_village=territory.to_dotted(row.kode_desa),
         latitude=row.lat,
         longitude=row.lon,
         reporter=sdk.Person(
