@@ -1,4 +1,5 @@
-"""Kills the gateway of a running demo with `kill -9` at random moments, lets the demo go on, and counts.
+"""Kills the gateway of a running demo (now and then the demo itself) with `kill -9` at random moments, lets it go
+on, and counts.
 
 By hand: `python -m tests.faults.kill --kills 200` prints one JSON object. What is true is read from the disk after
 everything has ended: the demo's journal of answers, the sandboxes' own files, the gateway's entries.
@@ -9,13 +10,15 @@ import json
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +28,47 @@ from gateway.demo.memory import read_acks
 from gateway.model.codes import parse_key
 from tests.architecture.source import ROOT
 
-LATEST_S = 7.0
-"""A kill comes at most this long after the gateway's process began: from its first breath into the last story."""
+STARTING_S = 3.0
+"""A kill while the gateway starts comes within so many seconds of its process."""
+PLAYING_S = 6.0
+"""A kill while the stories are played comes within so many seconds of the gateway's first answer..."""
+PROMISES, PROMISED_S = 18, 0.4
+"""... or at most so many promises later and so many seconds after that: while what was promised is carried."""
+DEMO_EVERY = 5
+"""After so many kills of the gateway the demo itself is killed once."""
 GATEWAY_ENDED = 3
 RUN_S = 240.0
 """How long one run may take that nobody kills."""
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """One demo from its beginning to its good end. `moments` are seconds of the gateway's life at each kill."""
+    """One demo from its beginning to its good end.
+
+    `moments` are those of each kill that met a living gateway; `demo_kills` counts the demo's own; `interrupted`
+    counts deliveries that a kill left in the air.
+    """
 
     folder: str
-    moments: list[float] = []
+    moments: list[str] = []
+    demo_kills: int = 0
+    interrupted: int = 0
     faults: list[str] = []
     reports: int = 0
     seconds: float = 0.0
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of all kills; `hits` are those that met a living gateway."""
+    """What came of all `kills` (those that met a living gateway)."""
 
     seed: int
     kills: int
-    hits: int
     runs: list[Run]
 
     @property
     def faults(self) -> list[str]:
         """Everything that was not as it must be; a run that killed nothing proves nothing."""
         found = [fault for run in self.runs for fault in run.faults]
-        return found if self.hits else [*found, "no kill met a living gateway"]
+        return found if self.kills else [*found, "no kill met a living gateway"]
 
 
 def demo(folder: Path, resume: bool) -> subprocess.Popen[str]:
@@ -90,29 +104,31 @@ def campaign(folder: Path, kills: int, seed: int, most_per_run: int = 12) -> Sum
     while left > 0:
         run = Run(folder=str(folder / f"run-{len(runs) + 1}"))
         runs.append(run)
-        left -= one_run(run, min(left, most_per_run), chance)
-        if run.faults:
+        one_run(run, min(left, most_per_run), chance)
+        left -= len(run.moments)
+        if run.faults or not run.moments:
             break
-    hits = sum(len(run.moments) for run in runs)
-    return Summary(seed=seed, kills=kills - left, hits=hits, runs=runs)
+    return Summary(seed=seed, kills=kills - left, runs=runs)
 
 
-def one_run(run: Run, kills: int, chance: random.Random) -> int:
-    """Play one demo to its end with up to `kills` kills on the way; return how many were tried."""
-    folder, began, tried, resume = Path(run.folder), time.monotonic(), 0, False
+def one_run(run: Run, kills: int, chance: random.Random) -> None:
+    """Play one demo to its end with up to `kills` kills on the way."""
+    folder, began, resume = Path(run.folder), time.monotonic(), False
     folder.mkdir(parents=True)
     while True:
         process = demo(folder, resume)
         resume = True
         pid = gateway_of(folder, process)
-        moment = chance.uniform(0.0, LATEST_S)
-        if pid is not None and tried < kills:
-            tried += 1
-            hit = killed(process, pid, moment)
-            if hit is not None:
-                run.moments.append(round(hit, 3))
+        if pid is not None and len(run.moments) < kills:
+            moment = await_moment(folder, process, chance)
+            if run.demo_kills < (len(run.moments) + 1) // DEMO_EVERY:
+                run.demo_kills += killed(process.pid, process)
+            else:
+                run.moments += [moment] * killed(pid, process)
         told = ended(process)
         if process.returncode == GATEWAY_ENDED and "gateway demo --resume" in told:
+            continue
+        if process.returncode == -signal.SIGKILL:
             continue
         if process.returncode != 0:
             run.faults.append(f"after {run.moments}: the demo ended with {process.returncode}: {told[-3000:]}")
@@ -121,22 +137,49 @@ def one_run(run: Run, kills: int, chance: random.Random) -> int:
     if not run.faults:
         run.faults += faults_of(folder)
         run.reports = len({ack.code for ack in read_acks(folder)})
-    return tried
+        run.interrupted = interrupted(folder)
 
 
-def killed(process: subprocess.Popen[str], pid: int, moment: float) -> float | None:
-    """Kill a gateway at a moment of its life; None if it, or its demo, had ended before."""
-    began = time.monotonic()
-    try:
-        process.wait(moment)
-        return None
-    except subprocess.TimeoutExpired:
-        pass
+def await_moment(folder: Path, process: subprocess.Popen[str], chance: random.Random) -> str:
+    """Wait for a moment by chance, or for the demo's end; say which moment it was."""
+    kind = chance.choices(("start", "play", "promise"), weights=(2, 4, 4))[0]
+    if kind == "start":
+        seconds, what = chance.uniform(0.0, STARTING_S), "of its life"
+    elif kind == "play":
+        wait_until(process, lambda: answers(folder))
+        seconds, what = chance.uniform(0.0, PLAYING_S), "after its first answer"
+    else:
+        promises = chance.randint(1, PROMISES)
+        wanted = len(read_acks(folder)) + promises
+        wait_until(process, lambda: len(read_acks(folder)) >= wanted)
+        seconds, what = chance.uniform(0.0, PROMISED_S), f"after {promises} promises"
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return f"{seconds:.3f} s {what}"
+
+
+def wait_until(process: subprocess.Popen[str], there: Callable[[], bool]) -> None:
+    """Wait for something, but not beyond the demo's end."""
+    while process.poll() is None and not there():
+        time.sleep(0.01)
+
+
+def answers(folder: Path) -> bool:
+    """Whether the gateway of a demo takes connections."""
+    port = json.loads((folder / "state.json").read_text())["ports"]["gateway"]
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def killed(pid: int, process: subprocess.Popen[str]) -> bool:
+    """Kill a process as long as the demo lives; whether there was something to kill."""
+    if process.poll() is not None:
+        return False
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
-        return None
-    return time.monotonic() - began
+        return False
+    return True
 
 
 def ended(process: subprocess.Popen[str]) -> str:
@@ -225,6 +268,13 @@ def of_entries(database: sqlite3.Connection) -> Iterator[str]:
     for row in database.execute("select key, state from delivery"):
         if accepted[row["key"]] != (row["state"] == "accepted") or parse_key(row["key"]) is None:
             yield f"{row['key']} is {row['state']} and was accepted {accepted[row['key']]} times"
+
+
+def interrupted(folder: Path) -> int:
+    """Count the deliveries whose worker was killed while it was sending them."""
+    with sqlite3.connect(f"file:{folder / 'gateway' / 'gateway.db'}?mode=ro", uri=True) as database:
+        bodies = [json.loads(body) for (body,) in database.execute("select body from entry")]
+    return sum(body.get("hop", {}).get("outcome") == "lease_expired" for body in bodies)
 
 
 def main() -> None:

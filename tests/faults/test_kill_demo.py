@@ -18,8 +18,10 @@ def test_killed_at_any_moment_it_goes_on_and_ends_well(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(2**31)
     print(f"seed {seed}")  # noqa: T201 - shown when the test fails
     summary = campaign(tmp_path, KILLS, seed)
+    print(summary)  # noqa: T201
     assert summary.faults == []
     assert summary.kills >= KILLS
+    assert sum(run.demo_kills for run in summary.runs) >= KILLS // 10, "the demo itself was killed as well"
     assert max(len(run.moments) for run in summary.runs) >= min(KILLS, 3), "several kills in one run"
     _lies_are_seen(Path(summary.runs[-1].folder))
 
@@ -49,6 +51,8 @@ def _lies_are_seen(folder: Path) -> None:
     assert "is not there" in " | ".join(faults_of(folder))
 
     with sqlite3.connect(folder / "gateway" / "gateway.db") as database:
-        database.execute("delete from entry where kind = 'delivery.accepted' and seq = (select min(seq) from entry)")
-        database.execute("delete from entry where rowid = (select max(rowid) from entry) - 1")
+        triggers = [name for (name,) in database.execute("select name from sqlite_master where type = 'trigger'")]
+        for name in triggers:  # the database itself refuses to lose an entry
+            database.execute(f'drop trigger "{name}"')
+        database.execute("delete from entry where kind = 'delivery.attempt'")
     assert "has the entries" in " | ".join(faults_of(folder))
