@@ -1,5 +1,6 @@
 """A record born in an app is opened as a report here: owner none, channel the app, its own app the first case."""
 
+import msgspec
 import structlog
 
 from gateway.flows.inbound.opened import Opened
@@ -7,6 +8,7 @@ from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Ledger, Taken
 from gateway.kernel.policy.opening import Born, Opener
+from gateway.model.phone import e164
 from gateway.model.principal import app_actor
 from gateway.model.report import Content, Draft, Identity, Place, Reporter
 from gateway.sdk import Event, Opening
@@ -23,13 +25,21 @@ class Adopter:
 
     async def adopt(self, opened: Opened, event: Event) -> str | None:
         """Open a report for the record an event tells of; None when it is open (by us or another process), else
-        the reason why it cannot be (a category that no map knows)."""
-        app = str(opened.row["app"])
-        assert event.opening is not None
-        service = event.opening.service or self._host.service_of(app, event.opening.category)
+        the reason why it cannot be (a category that no map knows, a village that is none)."""
+        app, opening = str(opened.row["app"]), event.opening
+        assert opening is not None
+        service = opening.service or self._host.service_of(app, opening.category)
         if service is None or not self._opener.knows(service):
             return "unknown_category"
-        draft = draft_of(app, service, event.opening)
+        if event.opening.site_village is not None and not self._opener.covers(event.opening.site_village):
+            return "foreign_village"
+        if opening.site_village is not None and not self._opener.knows_village(opening.site_village):
+            if not self._opener.is_emergency(service):
+                return "unknown_village"
+            # An emergency waits for nobody to mend a code; what the app wrote stays with the address.
+            address = ", ".join(filter(None, (opening.address, opening.site_village)))
+            opening = msgspec.structs.replace(opening, site_village=None, address=address)
+        draft = draft_of(app, service, opening)
         born = Born(app=app, references=tuple((r.kind, r.value) for r in event.references), service=service)
         for _ in range(_TRIES):
             act = self._ledger.act(app_actor(app), f"{opened.row['source']}:{event.kind}")
@@ -62,9 +72,16 @@ def draft_of(app: str, service: str, opening: Opening) -> Draft:
                 address=opening.address,
             ),
             attributes=dict(opening.attributes),
-            reporter=Reporter(name=person.name, phone=person.phone, email=person.email, national_id=person.national_id),
+            reporter=Reporter(
+                name=person.name, phone=_dialled(person.phone), email=person.email, national_id=person.national_id
+            ),
         ),
         identity=Identity.CONFIDENTIAL if person.hidden else Identity.OPEN,
         occurred_at=opening.occurred_at,
         channel=app,
     )
+
+
+def _dialled(phone: str | None) -> str | None:
+    """Return an app's number as E.164; one that cannot be read stays as the app has it: somebody may know it."""
+    return phone and (e164(phone) or phone)

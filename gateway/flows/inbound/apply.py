@@ -18,7 +18,7 @@ from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Ledger, Stale, Taken
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.outcome import accepted, settle_delivery
+from gateway.kernel.ledger.outcome import accepted, decided, settle_delivery
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import (
     Row,
@@ -37,7 +37,6 @@ from gateway.sdk import Event, Look
 PARKED_FOR: Final = timedelta(hours=24)
 _BATCH: Final = 200
 _LOOKS: Final = 20
-_TRIES: Final = 5
 _log = structlog.get_logger()
 
 
@@ -55,13 +54,19 @@ class Applier:
                 await self._wake.wait({"inbox"}, 1.0)
 
     async def round(self) -> int:
-        """Apply what is due; records of the app are independent of each other, rows of one record go in turn."""
+        """Apply what is due; records of the app are independent of each other, rows of one record go in turn.
+
+        A row that cannot be applied at all is raised after the others were.
+        """
         rows = await self._ledger.read(queries.due, self.app, self._ledger.clock.real(), _BATCH)
         lanes: defaultdict[str, list[Opened]] = defaultdict(list)
         for row in rows:
             opened = open_row(self._ledger, row)
             lanes[opened.lane].append(opened)
-        await asyncio.gather(*(self._lane(lane) for lane in lanes.values()))
+        ended = await asyncio.gather(*(self._lane(lane) for lane in lanes.values()), return_exceptions=True)
+        for fault in ended:
+            if fault is not None:
+                raise fault
         return len(rows)
 
     async def _lane(self, lane: list[Opened]) -> None:
@@ -85,10 +90,14 @@ class Applier:
         if outcome.verdict is Verdict.ACCEPTED and outcome.batch is not None:
             await self._store.keep(self.app, "read", outcome.batch.news)
             await self._finish(opened)
-        elif opened.row["tries"] >= _LOOKS or outcome.verdict is Verdict.REJECTED:
-            await self._quarantine(opened, outcome.cause or "unreadable", None)
+            return
+        # Whoever cannot be reached is asked until he can; what he says again and again in no form we know is parted.
+        cause = outcome.cause or str(outcome.verdict)
+        spent = outcome.verdict is Verdict.BROKEN and self._tries(opened, cause) > _LOOKS
+        if spent or outcome.verdict is Verdict.REJECTED:
+            await self._quarantine(opened, cause, None)
         else:
-            await self._later(opened, outcome.cause or str(outcome.verdict))
+            await self._later(opened, cause)
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -101,15 +110,14 @@ class Applier:
         if word is not None and self._host.status_of(self.app, profile, word) is None:
             await self._quarantine(opened, "unknown_word", case)
             return
-        for tries in range(_TRIES):
-            try:
-                await self._ledger.decide(lambda: self._apply(opened, event, case))
-            except Taken as clash:
-                # The receipt of our own delivery gave the case its number in the same moment: look again.
-                if clash.table != "reference" or tries == _TRIES - 1:
-                    raise
-                continue
-            break
+        moved: set[str] = set()
+        try:
+            await decided(self._ledger, lambda: self._apply(opened, event, case, moved))
+        except Taken:
+            await self._quarantine(opened, "number_taken", case)
+            return
+        for code in moved:
+            self._wake.ring(f"report:{code}")
         self._wake.ring("delivery")
 
     async def _match(self, event: Event) -> Row | None:
@@ -127,7 +135,8 @@ class Applier:
         assert found is not None, "a delivery without a report breaks a foreign key"
         return found[0].case(delivery["case_id"])
 
-    async def _apply(self, opened: Opened, event: Event, case: Row) -> Act | None:
+    async def _apply(self, opened: Opened, event: Event, case: Row, moved: set[str]) -> Act | None:
+        """Return the act that an event makes; the report it moves is noted in `moved`."""
         row = await self._ledger.read(queries.row, self.app, opened.name)
         if row["state"] not in {"new", "parked"}:
             return None
@@ -151,7 +160,7 @@ class Applier:
         progress(act, self._ledger.vault, whole, ref.id, [happening], events[ref.id])
         await self._mend_gap(act, event, ref.id)
         self._done(act, opened, row, whole)
-        self._wake.ring(f"report:{whole.code}")
+        moved.add(whole.code)
         return act
 
     async def _resolve(self, act: Act, whole: Whole, event: Event) -> None:
@@ -204,6 +213,9 @@ class Applier:
         manifest = self._host.manifest(self.app)
         ours = event.key is not None
         may_open = not ours and event.opening is not None and event.kind in manifest.opening.kinds
+        if may_open and not event.references:
+            await self._quarantine(opened, "no_number", None)  # nobody could tell it from the next one
+            return
         if may_open and not manifest.echoes_key:
             # The row may be ours, still unsure: without our mark nobody can tell before that is resolved.
             may_open = not await self._ledger.read(queries.unresolved, self.app)
@@ -231,7 +243,7 @@ class Applier:
         await self._commit(act)
 
     def _put_off(self, act: Act, opened: Opened, state: str, reason: str) -> None:
-        tries = opened.row["tries"] + 1
+        tries = self._tries(opened, reason)
         wait = timedelta(seconds=min(60.0, 0.5 * 2.0 ** min(tries, 8)))
         act.change(
             t.inbox,
@@ -242,6 +254,12 @@ class Applier:
             due_at=act.real + wait,
             parked_at=opened.row["parked_at"] or (act.real if state == "parked" else None),
         )
+
+    @staticmethod
+    def _tries(opened: Opened, reason: str) -> int:
+        """Return how often in a row, this time included, the same thing has put a row off."""
+        again = opened.row["reason"] == reason[:200]
+        return int(opened.row["tries"]) + 1 if again else 1
 
     async def _quarantine(self, opened: Opened, reason: str, case: Row | None) -> None:
         act = self._ledger.act(app_actor(self.app), "inbound")

@@ -37,8 +37,9 @@ class Poller:
         version, cursor = (row["version"], row["cursor"]) if row else (None, None)
         outcome = await self._host.poll(self.app, cursor)
         if outcome.verdict is not Verdict.ACCEPTED or outcome.batch is None:
-            moved = Moved(version=version, cursor=cursor, fault=(outcome.cause or str(outcome.verdict))[:200])
-            await self._keep([], moved)
+            fault = (outcome.cause or str(outcome.verdict))[:200]
+            refused = outcome.verdict is Verdict.UNAUTHORIZED
+            await self._keep([], Moved(version=version, cursor=cursor, fault=fault, refused=refused))
             return False
         batch = outcome.batch
         kept = await self._keep(batch.news, Moved(version=version, cursor=batch.cursor))

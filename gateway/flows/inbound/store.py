@@ -26,11 +26,15 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an app was read: the cursor row's version it was read at, and where it stands now."""
+    """How far an app was read: the cursor row's version it was read at, and where it stands now.
+
+    `fault` says why it could not be read, `refused` that it does not know us: an alert for its owner.
+    """
 
     version: int | None
     cursor: str | None
     fault: str | None = None
+    refused: bool = False
 
 
 def row_name(news: News) -> str:
@@ -106,6 +110,8 @@ class Store:
 
     def _move(self, act: Act, app: str, moved: Moved) -> None:
         answered = None if moved.fault else act.real
+        if moved.refused:
+            act.alarm("connector_paused", app, moved.fault or "unauthorized", app)
         if moved.version is None:
             act.insert(
                 t.cursor,

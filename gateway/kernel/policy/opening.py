@@ -93,6 +93,20 @@ class Opener:
         """Tell whether the catalogue has this service."""
         return service in self._policy.services
 
+    def is_emergency(self, service: str) -> bool:
+        """Tell whether a service of the catalogue is an emergency."""
+        return self._policy.services[service].emergency
+
+    def knows_village(self, code: str) -> bool:
+        """Tell whether a dotted Kemendagri code is that of a village of the regency."""
+        found = self._policy.gazetteer.find(code)
+        return found is not None and found.is_village
+
+    def covers(self, village: str) -> bool:
+        """Tell whether a dotted Kemendagri code is a village of the regency."""
+        found = self._policy.gazetteer.find(village)
+        return found is not None and found.is_village
+
     def plan(self, draft: Draft, act: Act, born: Born | None = None) -> Plan:
         """Decide what happens to a draft (pure, given the apps' states)."""
         return self._policy.plan(
