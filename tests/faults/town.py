@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -24,7 +25,7 @@ from gateway.kernel.ledger import tables as t
 from gateway.sdk.sandbox import Sandbox
 from gateway.settings import Settings
 from gateway.worker import Worker
-from tests.faults.proxy import Proxy
+from tests.faults.proxy import Proxy, Seen, answer_of, says
 from tests.journeys.stage import ROOT, Stage, sandboxes, secrets, settings_for
 
 Row = dict[str, Any]
@@ -100,10 +101,24 @@ class Town:
             self.apps[app].store.set_quirk(name, value)
         self.apps[app].owed.set()
 
+    def deafen(self) -> None:
+        """Keep all news from the gateway: no webhook is sent and no poll answered. Writes and look-ups go through."""
+        for app, line in self.lines.items():
+            if "hold_webhooks" in self.apps[app].defaults:
+                self.quirk(app, hold_webhooks=True)
+            line.when(is_poll, says(answer_of(500)), times=sys.maxsize, name="deaf")
+
     @property
     def injected(self) -> int:
         """How many faults have happened."""
-        return sum(sum(line.injected.values()) for line in (*self.lines.values(), self.back))
+        happened = [line.injected for line in (*self.lines.values(), self.back)]
+        return sum(count for one in happened for name, count in one.items() if name != "deaf")
+
+
+def is_poll(seen: Seen) -> bool:
+    """Fits how the gateway asks an app for news (the first request of a poll)."""
+    news = seen.path.startswith("/v1/incidents") and "external_ref" not in seen.path
+    return seen.method == "GET" and (news or "sejak_id=" in seen.path)
 
 
 @asynccontextmanager
