@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from stdnum.exceptions import ValidationError as BadNumber
 from stdnum.id import nik
 
 from gateway.flows.intake.bodies import PlaceBody, ReportBody, ReporterBody
 from gateway.kernel.policy import Policy
 from gateway.model.catalogue import Field, Need, Service, check_attributes
+from gateway.model.phone import e164
 from gateway.model.problem import Fault, pointer_to, refused
 from gateway.model.report import Content, Draft, Identity, Place, Reporter
 from gateway.model.territory import CodeRefused
@@ -68,7 +68,7 @@ class Checker:
                 attributes=body.attributes,
                 reporter=Reporter(
                     name=_clean(body.reporter.name),
-                    phone=_e164(body.reporter.phone) if body.reporter.phone else None,
+                    phone=e164(body.reporter.phone) if body.reporter.phone else None,
                     email=_clean(body.reporter.email),
                     national_id=nik.compact(body.reporter.national_id) if body.reporter.national_id else None,
                 ),
@@ -107,7 +107,7 @@ def _missing(pointer: str) -> Fault:
 
 
 def _reporter(reporter: ReporterBody) -> Iterator[Fault]:
-    if reporter.phone and _e164(reporter.phone) is None:
+    if reporter.phone and e164(reporter.phone) is None:
         yield Fault(code="bad-phone", pointer="/reporter/phone")
     if reporter.national_id is not None:
         try:
@@ -116,17 +116,6 @@ def _reporter(reporter: ReporterBody) -> Iterator[Fault]:
             yield Fault(code="bad-nik", pointer="/reporter/national_id")
     if reporter.email and ("@" not in reporter.email[1:-1] or any(char.isspace() for char in reporter.email)):
         yield Fault(code="bad-email", pointer="/reporter/email")
-
-
-def _e164(text: str) -> str | None:
-    """Return the number as E.164 (ITU-T), read as Indonesian where it has no country code; None if it is none."""
-    try:
-        number = phonenumbers.parse(text, "ID")
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _zoned(at: datetime | None) -> datetime | None:

@@ -63,6 +63,7 @@ class Act:
     def __init__(self, actor: Actor, cause: str, now: datetime, real: datetime, entropy: Entropy) -> None:
         self.actor, self.cause, self.now, self.real = actor, cause, now, real
         self.entropy = entropy
+        self._last_id = 0
         self.inserts: list[tuple[Table, dict[str, Any]]] = []
         self.changes: list[Change] = []
         self.entries: list[PendingEntry] = []
@@ -71,8 +72,9 @@ class Act:
         self.alerts: list[dict[str, Any]] = []
 
     def new_id(self) -> UUID:
-        """Make a row id; ids grow with time."""
-        return uuid7(self.now, self.entropy)
+        """Make a row id; ids grow with time, and within one act in the order in which they were made."""
+        self._last_id = max(uuid7(self.now, self.entropy).int, self._last_id + 1)
+        return UUID(int=self._last_id)
 
     def insert(self, table: Table, **values: Any) -> None:
         """Add a row (verbs of this class and of the ledger only)."""

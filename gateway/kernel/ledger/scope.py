@@ -5,6 +5,7 @@ from sqlalchemy import ColumnElement, and_, exists, false, or_, true
 from gateway.kernel.ledger import tables as t
 from gateway.model.principal import Scope
 
+_CASE = t.cases.alias("case_of_agency")
 RESTRICTED = "restricted"
 """Privacy class whose reports an agency's ordinary operators do not see (graft, violence, crime)."""
 
@@ -19,7 +20,7 @@ def visible(scope: Scope) -> ColumnElement[bool]:
     if scope.code is not None:
         allowed.append(t.report.c.code == scope.code)
     if scope.agency is not None:
-        at_agency = exists().where(t.cases.c.report_id == t.report.c.id, t.cases.c.agency == scope.agency)
+        at_agency = exists().where(_CASE.c.report_id == t.report.c.id, _CASE.c.agency == scope.agency)
         mine = or_(t.report.c.agency == scope.agency, at_agency)
         allowed.append(mine if scope.restricted else and_(mine, t.report.c.privacy != RESTRICTED))
     return or_(*allowed) if allowed else false()
