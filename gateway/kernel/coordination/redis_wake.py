@@ -68,6 +68,8 @@ class RedisWake:
         self._closed = True
         await self._local.close()
         if self._task is not None:
+            # The driver has been seen to swallow a cancellation; then the loops below end by themselves.
+            self._something_to_say.set()
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -85,7 +87,7 @@ class RedisWake:
 
     async def _stay_connected(self) -> None:
         pause = _FIRST_PAUSE
-        while True:
+        while not self._closed:
             try:
                 async with open_redis(self._url, self._beat) as redis, redis.pubsub() as ears:
                     await ears.subscribe(CHANNEL)
@@ -101,7 +103,7 @@ class RedisWake:
 
     async def _talk(self, redis: Redis) -> None:
         """Say what rang here, or nothing but our name as a sign of life. The first sign goes out at once."""
-        while True:
+        while not self._closed:
             self._something_to_say.clear()
             channels, self._outgoing = self._outgoing, set()
             await redis.publish(CHANNEL, "\n".join([self._name, *sorted(channels)]).encode(errors="replace"))
@@ -113,7 +115,7 @@ class RedisWake:
         """Hear others' rings and our own signs of life. Raises TimeoutError when these stay out."""
         loop = asyncio.get_running_loop()
         last = loop.time()
-        while True:
+        while not self._closed:
             message = await ears.get_message(ignore_subscribe_messages=True, timeout=self._beat)
             if message is not None:
                 last = loop.time()
