@@ -36,8 +36,8 @@ def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[
         if scene.ok:
             teller.result(
                 True,
-                f"{indonesian}: {reports} laporan, tepat satu kali di aplikasinya, {scene.entries} catatan jejak",
-                f"{english}: {_count(reports, 'report')}, exactly once in its app, {scene.entries} entries",
+                f"{indonesian}: {reports} laporan, masing-masing sekali di aplikasinya; {scene.entries} catatan",
+                f"{english}: {_count(reports, 'report')}, each once in its app; {scene.entries} entries",
             )
         else:
             teller.result(

@@ -135,6 +135,10 @@ async def _perform(stage: Stage, world: World, as_json: bool) -> list[Scene]:
     teller.title(
         "Gerbang Layanan Warga Barru: satu laporan, dua aplikasi, satu jejak",
         f"Barru citizen-services gateway: one report, two apps, one trace · {world.gateway}",
+        (
+            "Empat cerita, dimainkan lewat API publik; 112 dan Si-GAPDes disimulasikan sebagai proses tersendiri.",
+            "Four stories, played through the public API; 112 and Si-GAPDes are simulated, each by its own process.",
+        ),
     )
     titles = {story.ending.name: (story.indonesian, story.english) for story in STORIES}
     troubles: dict[str, str] = {}

@@ -41,11 +41,13 @@ class Teller:
         """How many columns there are to fill."""
         return min(self.out.width, _WIDEST)
 
-    def title(self, indonesian: str, english: str) -> None:
-        """Open the show."""
+    def title(self, indonesian: str, english: str, *more: tuple[str, str]) -> None:
+        """Open the show; `more` are lines in both languages below the title."""
         if self.loud:
             self.out.print()
             self.out.print(Text(indonesian, "bold"), Text(english, "dim"), sep="\n")
+            for first, second in more:
+                self.out.print(Text(first), Text(second, "dim"), sep="\n")
 
     def story(self, number: int, indonesian: str, english: str) -> None:
         """Open a story."""
