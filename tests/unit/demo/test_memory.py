@@ -15,7 +15,7 @@ PORTS = {"gateway": 21000, "cc112": 21001, "sigapdes": 21002}
 
 def begun(folder: Path, seed: int = 1) -> memory.Memory:
     folder.mkdir(exist_ok=True)
-    return memory.begin(folder, PORTS, CLOCK, SeededEntropy(seed))
+    return memory.start(folder, PORTS, CLOCK, SeededEntropy(seed))
 
 
 def test_the_same_run_has_the_same_keys_and_marks(tmp_path: Path) -> None:
