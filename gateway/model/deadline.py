@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from gateway.model.calendar import Calendar
+from gateway.model.status import ENDED, Status
 
 WITA: Final = timezone(timedelta(hours=8), "WITA")
 _END_OF_DAY: Final = time(23, 59, 59, tzinfo=WITA)
@@ -107,3 +108,16 @@ def _counted(first: date, amount: int, calendar: Calendar | None, stopped: Seque
         if calendar is None or calendar.is_working(day):
             amount -= 1
     return day
+
+
+_WORKED: Final = (Status.VERIFIED, Status.ROUTED, Status.IN_PROGRESS, Status.ON_SCENE)
+MILESTONES: Final = {
+    **{str(one): frozenset(_WORKED[index:]) | ENDED for index, one in enumerate(_WORKED)},
+    "ended": ENDED,
+}
+"""What a clock may wait for, and the statuses that show it: the milestone itself or anything further."""
+
+
+def reached(milestone: str, status: Status) -> bool:
+    """Tell whether a report in a status has reached what a clock waits for."""
+    return status in MILESTONES[milestone]

@@ -137,6 +137,8 @@ class Books:
                 act.send(ref, case, number, Command.OPEN, {"text": "frozen"}, emergency=values["emergency"])
         act.insert(
             t.deadline,
+            until="ended",
+            met_at=None,
             report_id=report_id,
             clock="emergency",
             by=act.now + timedelta(minutes=15),

@@ -159,7 +159,7 @@ def _facts(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
             yield f"{words.link(str(facts.get('kind')), 'from')} {facts.get('from')}", "magenta"
         case "report.opened":
             yield f"{facts.get('service', '')} {words.phrase('channel')} {facts.get('channel', '')}", ""
-        case "clock.started":
+        case "clock.started" | "clock.met" | "clock.missed":
             by = datetime.fromisoformat(str(facts["by"])) if "by" in facts else None
             yield f"{facts.get('clock', '')} ≤ {moment(by, words).removesuffix(' WITA')}" if by else "", ""
         case "data.disclosed":

@@ -13,6 +13,8 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "case.opened": ("Perkara dibuka", "Case opened"),
     "report.alerted": ("Meja 112 diperingatkan", "112 desk alerted"),
     "clock.started": ("Tenggat berjalan", "Clock started"),
+    "clock.met": ("Tenggat terpenuhi", "Deadline met"),
+    "clock.missed": ("Tenggat terlewati", "Deadline missed"),
     "data.disclosed": ("Data dibagikan", "Data disclosed"),
     "attachment.added": ("Lampiran", "Attachment"),
     "case.event": ("Kabar aplikasi", "News from the app"),

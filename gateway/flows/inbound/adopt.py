@@ -31,8 +31,6 @@ class Adopter:
         service = opening.service or self._host.service_of(app, opening.category)
         if service is None or not self._opener.knows(service):
             return "unknown_category"
-        if event.opening.site_village is not None and not self._opener.covers(event.opening.site_village):
-            return "foreign_village"
         if opening.site_village is not None and not self._opener.knows_village(opening.site_village):
             if not self._opener.is_emergency(service):
                 return "unknown_village"

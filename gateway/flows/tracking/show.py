@@ -52,12 +52,17 @@ class Shower:
             updated_at=row["updated_at"],
             agency=Named(code=row["agency"], name=self._agency(row["agency"])),
             cases=tuple(self._case(whole, case) for case in whole.cases),
-            due=tuple(DueView(clock=due["clock"], by=due["by"], state=due["state"]) for due in known.deadlines),
+            due=tuple(DueView(clock=due["clock"], by=due["by"], state=self._due(due)) for due in known.deadlines),
             links=tuple(
                 LinkView(kind=link["kind"], direction=link["direction"], code=link["code"]) for link in known.links
             ),
             reporter=None if content is None else shown_reporter(eyes, row, content.reporter),
         )
+
+    def _due(self, due: Row) -> str:
+        """Return the state of a clock; one that still runs although its time is over is late."""
+        late = due["state"] == "running" and due["by"] < self._ledger.clock.now()
+        return "late" if late else str(due["state"])
 
     def timeline(self, whole: Whole, rows: list[Row], eyes: Eyes) -> list[TimelineRow]:
         """Return what was told about a report; what people wrote only to those who may read it."""

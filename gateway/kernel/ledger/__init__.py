@@ -4,7 +4,7 @@ Outside this room SQL stands only in files named `queries.py`, which read; every
 """
 
 from gateway.kernel.ledger.act import Act, CaseRef, ReportRef
-from gateway.kernel.ledger.apply import Dropped, Stale, Taken
+from gateway.kernel.ledger.apply import Dropped, Stale, Taken, Unfit
 from gateway.kernel.ledger.engine import Unsafe
 from gateway.kernel.ledger.keyring import Keyring, KeyringError
 from gateway.kernel.ledger.ledger import Ledger
@@ -30,6 +30,7 @@ __all__ = [
     "Stale",
     "Taken",
     "Unavailable",
+    "Unfit",
     "Unsafe",
     "Vault",
     "database_fault",

@@ -284,6 +284,13 @@ class Act:
             **(changed | values),
         )
 
+    def reach(self, report: ReportRef, clock: str, by: datetime, at: datetime) -> None:
+        """Stop a clock: what it waited for was reached at `at`, in time or not."""
+        state = "met" if at <= by else "missed"
+        where = {"report_id": report.id, "clock": clock, "state": "running"}
+        self.change(t.deadline, where, state=state, met_at=at)
+        self.record(report.code, f"clock.{state}", facts={"clock": clock, "by": by.isoformat()})
+
     # -- what is not about one report --------------------------------------------------------------------------
 
     def count(self, app: str, kind: str, at: datetime) -> None:

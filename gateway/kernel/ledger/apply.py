@@ -4,6 +4,7 @@ Written once, synchronously, over SQLAlchemy Core; the SQLite writer thread call
 `run_sync`. Several acts share one transaction; one that fails is dropped alone.
 """
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -50,6 +51,14 @@ class Taken(Dropped):
         self.table = table
 
 
+class Unfit(Dropped):
+    """A row breaks another rule of its table (`table` tells which): a mistake of whoever made the act."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(table)
+        self.table = table
+
+
 def apply(connection: Connection, acts: Sequence[Act]) -> list[Dropped | None]:
     """Apply acts in one transaction; return for each None, or why it was dropped.
 
@@ -81,13 +90,21 @@ def _alone(connection: Connection, act: Act) -> Dropped | None:
         return stale
     except IntegrityError as clash:
         point.rollback()
-        return Taken(_table_of(clash))
+        return Taken(_table_of(clash)) if _is_second(clash) else Unfit(_table_of(clash))
     point.commit()
     return None
 
 
 def _sort_key(act: Act) -> tuple[str, ...]:
     return tuple(sorted({pending.stream for pending in act.entries}))
+
+
+def _is_second(clash: IntegrityError) -> bool:
+    """Tell whether a unique name was the matter, and not a missing value or an unknown parent."""
+    if (state := getattr(clash.orig, "sqlstate", None)) is not None:
+        return bool(state == "23505")
+    unique = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+    return getattr(clash.orig, "sqlite_errorcode", None) in unique
 
 
 def _table_of(clash: DBAPIError) -> str:

@@ -10,6 +10,7 @@ from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
 from gateway.model.case import CaseEvent, fold
+from gateway.model.deadline import reached
 from gateway.model.entry import Hop
 from gateway.model.principal import Actor
 from gateway.model.status import Status, report_status
@@ -85,5 +86,8 @@ def progress(
         act.touch(report)
     else:
         act.touch(report, status=status)
+        for clock in whole.running:
+            if reached(clock["until"], status):
+                act.reach(report, clock["clock"], clock["by"], min(folded.since or act.now, act.now))
         act.record(whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])})
     return status

@@ -20,11 +20,12 @@ Row = dict[str, Any]
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as it stands: its row, its cases in order, and the numbers apps gave to them."""
+    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that run."""
 
     report: Row
     cases: tuple[Row, ...]
     references: tuple[Row, ...]
+    running: tuple[Row, ...] = ()
 
     @property
     def id(self) -> UUID:
@@ -71,10 +72,16 @@ def _whole(connection: Connection, row: Any) -> Whole | None:
     numbers = connection.execute(
         select(t.reference).where(t.reference.c.report_id == report["id"]).order_by(t.reference.c.kind)
     ).mappings()
+    running = connection.execute(
+        select(t.deadline)
+        .where(t.deadline.c.report_id == report["id"], t.deadline.c.state == "running")
+        .order_by(t.deadline.c.by, t.deadline.c.clock)
+    ).mappings()
     return Whole(
         report=report,
         cases=tuple(dict(case) for case in cases),
         references=tuple(dict(number) for number in numbers),
+        running=tuple(dict(clock) for clock in running),
     )
 
 

@@ -255,11 +255,14 @@ deadline = Table(
     _report(primary_key=True),
     Column("clock", String(40), primary_key=True),
     Column("by", Instant, nullable=False),
+    Column("until", String(20), nullable=False),
     Column("state", String(20), nullable=False),
+    Column("met_at", Instant),
     Column("rule", String(80), nullable=False),
     Index(None, "state", "by"),
 )
-"""By when something must have happened, under which rule."""
+"""By when a milestone (`until`) must have been reached, under which rule. `state` is `running`, `met` or `missed`
+(reached too late); a clock that still runs after `by` is late."""
 
 idempotency = Table(
     "idempotency",

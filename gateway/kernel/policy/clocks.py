@@ -18,13 +18,14 @@ _REMEMBERED: Final = 4096
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
     """One clock: its spec and label, whose week it counts (`agency` or national), whether it stands still while the
-    reporter is asked for something, and for places of which levels it starts (empty: all)."""
+    reporter is asked for something, for places of which levels it starts (empty: all), and what it waits for."""
 
     spec: ClockSpec
     label: Words
     by_agency: bool
     pauses: bool
     levels: frozenset[str]
+    until: str = "ended"
 
 
 def clock_of(name: str, entry: ClockEntry) -> Clock:
@@ -44,6 +45,7 @@ def clock_of(name: str, entry: ClockEntry) -> Clock:
         by_agency=entry.week == "agency",
         pauses=entry.pauses,
         levels=frozenset(str(level) for level in entry.levels),
+        until=entry.until,
     )
 
 
@@ -61,7 +63,13 @@ class Clocks:
         """Return the deadlines of the clocks that start at an instant for a place of a level (`unknown`: none)."""
         ordinal = at.astimezone(WITA).toordinal()
         return tuple(
-            PlannedDeadline(clock=name, by=self._by(clock, week, at, ordinal), rule=rule, basis=clock.spec.basis)
+            PlannedDeadline(
+                clock=name,
+                by=self._by(clock, week, at, ordinal),
+                rule=rule,
+                basis=clock.spec.basis,
+                until=clock.until,
+            )
             for name in names
             if not (clock := self.by_name[name]).levels or level in clock.levels
         )

@@ -102,11 +102,6 @@ class Opener:
         found = self._policy.gazetteer.find(code)
         return found is not None and found.is_village
 
-    def covers(self, village: str) -> bool:
-        """Tell whether a dotted Kemendagri code is a village of the regency."""
-        found = self._policy.gazetteer.find(village)
-        return found is not None and found.is_village
-
     def plan(self, draft: Draft, act: Act, born: Born | None = None) -> Plan:
         """Decide what happens to a draft (pure, given the apps' states)."""
         return self._policy.plan(
@@ -344,6 +339,8 @@ class Opener:
                 report_id=report.id,
                 clock=deadline.clock,
                 by=deadline.by,
+                until=deadline.until,
+                met_at=None,
                 state="running",
                 rule=deadline.rule,
             )

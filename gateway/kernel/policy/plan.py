@@ -46,12 +46,14 @@ class PlannedCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedDeadline(msgspec.Struct, frozen=True, kw_only=True):
-    """A clock that starts: its name, the last instant in time (UTC), the rule that starts it, and its basis."""
+    """A clock that starts: its name, the last instant in time (UTC), the rule that starts it, its basis, and which
+    milestone it waits for (`gateway.model.deadline.MILESTONES`)."""
 
     clock: str
     by: datetime
     rule: str
     basis: str
+    until: str = "ended"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -107,7 +107,13 @@ class Policy:
         Raises KeyError for an unknown clock or agency.
         """
         by = self._clocks.by(clock, self.agencies[agency].week_days, start, pauses, extended=extended)
-        return PlannedDeadline(clock=clock, by=by, rule=f"clock:{clock}", basis=self.clocks[clock].spec.basis)
+        return PlannedDeadline(
+            clock=clock,
+            by=by,
+            rule=f"clock:{clock}",
+            basis=self.clocks[clock].spec.basis,
+            until=self.clocks[clock].until,
+        )
 
     def calendar_for(self, agency: str) -> Calendar:
         """Return the working days of an agency; raises KeyError for an unknown one."""

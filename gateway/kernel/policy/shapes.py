@@ -77,6 +77,7 @@ class ClockEntry(_Section, frozen=True, kw_only=True):
     legal: bool = True
     pauses: bool = True
     levels: tuple[Literal["kelurahan", "desa", "unknown"], ...] = ()
+    until: Literal["verified", "routed", "in_progress", "on_scene", "ended"] = "ended"
 
     def limits(self) -> dict[str, int]:
         """Return the limits that are set, by unit."""

@@ -1,0 +1,68 @@
+"""By when: clocks start with the report, stop when what they wait for is reached, and show it when they run over."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.sdk.clock import travel
+from tests.journeys.stage import FLOOD, Stage, staged
+
+
+async def test_clocks_stop_at_their_milestones(tmp_path: Path, database_url: str) -> None:
+    async with staged(tmp_path, database_url, apps=("cc112",)) as stage:
+        citizen = stage.token("siti", "citizen")
+        code = (await stage.file(FLOOD, citizen)).body["code"]
+        seen = await stage.ask("GET", f"/v1/reports/{code}", citizen)
+        assert _states(seen.body) == {"acknowledge": "running", "dispatch": "running", "arrival_town": "running"}
+        ticket = await stage.until(lambda: _ticket(stage, code, citizen))
+        await _advance(stage, ticket, "VERIFIED")
+        assert _states(await stage.reaches(code, "verified", citizen))["acknowledge"] == "met"
+        file = stage.house.settings.clock_file
+        assert file is not None
+        travel(file, timedelta(minutes=10))
+        await stage.until(lambda: _same_time(stage))
+        late = await stage.until(lambda: _late(stage, code, citizen))
+        assert late == {"acknowledge": "met", "dispatch": "late", "arrival_town": "running"}
+        await _advance(stage, ticket, "CLOSED", {"closing": {"outcome": "handled", "text": "Surut."}})
+        done = _states(await stage.reaches(code, "resolved", citizen))
+        assert done == {"acknowledge": "met", "dispatch": "missed", "arrival_town": "met"}
+        trace = (await stage.ask("GET", f"/v1/audit/reports/{code}/trace", stage.token("a", "auditor"))).body
+        assert [hop["kind"] for hop in trace["hops"] if hop["kind"].startswith("clock.")] == [
+            "clock.started",
+            "clock.started",
+            "clock.started",
+            "clock.met",
+            "clock.missed",
+            "clock.met",
+        ]
+
+
+def _states(report: Any) -> dict[str, str]:
+    return {due["clock"]: due["state"] for due in report["due"]}
+
+
+async def _same_time(stage: Stage) -> bool:
+    return abs(stage.apps["cc112"].clock.now() - stage.house.clock.now()) < timedelta(minutes=1)
+
+
+async def _late(stage: Stage, code: str, token: str) -> dict[str, str] | None:
+    states = _states((await stage.ask("GET", f"/v1/reports/{code}", token)).body)
+    return states if "late" in states.values() else None
+
+
+async def _ticket(stage: Stage, code: str, token: str) -> str | None:
+    numbers = (await stage.ask("GET", f"/v1/reports/{code}", token)).body["cases"][0]["references"]
+    return str(numbers[0]["value"]) if numbers else None
+
+
+async def _advance(stage: Stage, ticket: str, word: str, fields: dict[str, Any] | None = None) -> None:
+    address = stage.house.settings.environ["GATEWAY_CC112_BASE_URL"]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{address}/_sandbox/records/{ticket}/advance", json={"word": word, "fields": fields or {}}
+        ) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
