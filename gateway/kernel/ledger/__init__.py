@@ -31,6 +31,7 @@ __all__ = [
     "Taken",
     "Unavailable",
     "Unfit",
+    "Unfit",
     "Unsafe",
     "Vault",
     "database_fault",

@@ -13,7 +13,7 @@ import pytest
 import rfc8785
 from sqlalchemy import Connection, Engine, Table, event, select
 
-from gateway.kernel.ledger import Act, Ledger, Overloaded, Stale, Taken, Unavailable, writer
+from gateway.kernel.ledger import Act, Ledger, Overloaded, Stale, Taken, Unavailable, Unfit, writer
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.apply import ORDER
 from gateway.model.entry import leaf_hash
@@ -90,6 +90,23 @@ def broken_null(ledger: Ledger) -> Act:
     return cursor(ledger, "broken", version=None)
 
 
+def broken_check(ledger: Ledger) -> Act:
+    act = cursor(ledger, "broken")
+    act.insert(
+        t.inbox,
+        app="cc112",
+        event_id="e-1",
+        source="poll",
+        state="lost",
+        received_at=act.now,
+        due_at=act.now,
+        tries=0,
+        kek=1,
+        sealed=b"",
+    )
+    return act
+
+
 def broken_number(ledger: Ledger) -> Act:
     return cursor(ledger, "broken", version=2**70)
 
@@ -123,8 +140,9 @@ def broken_zone(ledger: Ledger) -> Act:
 BROKEN: list[tuple[Callable[[Ledger], Act], type[BaseException] | None]] = [
     (broken_stale, Stale),
     (broken_twice, Taken),
-    (broken_orphan, None),
-    (broken_null, None),
+    (broken_orphan, Unfit),
+    (broken_null, Unfit),
+    (broken_check, Unfit),
     (broken_number, None),
     (broken_surrogate, None),
     (broken_word, None),
