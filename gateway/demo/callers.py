@@ -13,6 +13,7 @@ from gateway.sdk.http import Http
 from gateway.sdk.manifest import Limits, Timeouts
 
 Json = dict[str, Any]
+_LATER: Final = frozenset({429, 503})
 _ANY: Final = range(200, 600)
 """Every answer is an answer here: who plays a person reads what is refused as well."""
 
@@ -84,14 +85,15 @@ class Person(_Caller):
     async def file(self, body: Json, key: str, secret: str | None = None) -> tuple[Json, bool]:
         """File a report under an Idempotency-Key; return the answer, and whether it was given before.
 
-        `secret` is that of the report which this one follows, where the caller may not name it otherwise.
+        Raises NotYet where the gateway asks to send it again later, Unexpected if it is refused. `secret`
+        is that of the report which this one follows, where the caller may not name it otherwise.
         """
         answer = await self.ask("POST", "/v1/reports", body, headers={"Idempotency-Key": key} | _opens(secret))
         found = _object(answer, f"POST /v1/reports ({body.get('service')})", {201})
         return found, answer.headers.get("idempotency-replayed") == "true"
 
     async def tell(self, code: str, text: str, key: str, secret: str | None = None) -> Json:
-        """Add a word to a report."""
+        """Add a word to a report. Raises NotYet and Unexpected as `file`."""
         headers = {"Idempotency-Key": key} | _opens(secret)
         answer = await self.ask("POST", f"/v1/reports/{code}/messages", {"text": text}, headers=headers)
         return _object(answer, f"POST /v1/reports/{code}/messages", {200, 201, 202})
@@ -156,6 +158,8 @@ def _object(answer: Answer, what: str, expected: set[int]) -> Json:
         found = msgspec.json.decode(answer.body)
     except msgspec.DecodeError:
         raise Unexpected(f"{what}: HTTP {answer.status} without JSON") from None
+    if answer.status in _LATER:
+        raise NotYet(f"{what}: HTTP {answer.status}")
     if answer.status not in expected or not isinstance(found, dict):
         raise Unexpected(f"{what}: HTTP {answer.status} {answer.body[:600].decode(errors='replace')}")
     return found

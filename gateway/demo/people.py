@@ -38,9 +38,8 @@ class Company(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def enter(world: World, kept: Memory, clock: Clock) -> AsyncIterator[Company]:
+async def enter(world: World, tokens: Mapping[str, str], clock: Clock) -> AsyncIterator[Company]:
     """Give everybody their token and a connection."""
-    tokens = await _tokens(world, kept, clock)
     people = {name: Person(world.gateway, clock, token) for name, token in tokens.items()}
     company = Company(
         people=people | {PHONE: Person(world.gateway, clock)},
@@ -54,7 +53,7 @@ async def enter(world: World, kept: Memory, clock: Clock) -> AsyncIterator[Compa
             await caller.close()
 
 
-async def _tokens(world: World, kept: Memory, clock: Clock) -> Mapping[str, str]:
+async def fetch_tokens(world: World, kept: Memory, clock: Clock) -> Mapping[str, str]:
     """Return everybody's token, made by `gateway token` where there is none that lasts."""
     state = kept.state
     now = clock.real()
@@ -70,6 +69,7 @@ async def _tokens(world: World, kept: Memory, clock: Clock) -> Mapping[str, str]
 async def _token(world: World, arguments: tuple[str, ...]) -> str:
     process = await asyncio.create_subprocess_exec(
         *world.gateway_command("token", *arguments, "--hours", str(TOKEN_HOURS)),
+        start_new_session=True,  # Ctrl-C is for us to handle
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -22,7 +22,7 @@ from gateway.sdk.entropy import Entropy
 
 HOST: Final = "127.0.0.1"
 _PR_SET_PDEATHSIG: Final = 1
-_GRACE_S: Final = 5.0
+_GRACE_S: Final = 10.0
 _LOOK_S: Final = 0.02
 _PORTS: Final = range(20_000, 32_000)
 """Below the ports that systems hand out to outgoing connections, so that ours are free again after a kill."""
@@ -67,7 +67,7 @@ class Child:
         return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
     async def stop(self) -> None:
-        """Ask it to end, and make it after five seconds. Returns when it is gone."""
+        """Ask it to end, and make it after ten seconds. Returns when it is gone."""
         for sign in (signal.SIGTERM, signal.SIGKILL):
             if self.ended:
                 return

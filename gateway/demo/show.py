@@ -15,7 +15,7 @@ from gateway.demo import finale, memory
 from gateway.demo.callers import Unexpected, Unreachable
 from gateway.demo.evidence import judge_all
 from gateway.demo.memory import Memory, Refused
-from gateway.demo.people import enter
+from gateway.demo.people import enter, fetch_tokens
 from gateway.demo.processes import Ended, NotStarted, claim, free_ports, is_free, stop_leftovers
 from gateway.demo.stage import Stage
 from gateway.demo.stories import STORIES
@@ -101,8 +101,9 @@ async def _run(
     )
     with teller.waiting("menyalakan gateway dan dua aplikasi", "starting the gateway and two apps"):
         await troupe.guarded(troupe.start(world))
+        tokens = await troupe.guarded(fetch_tokens(world, kept, clock))
     patience_s = RESUMED_PATIENCE_S if goes_on else PATIENCE_S
-    async with enter(world, kept, clock) as company:
+    async with enter(world, tokens, clock) as company:
         stage = Stage(company, kept, teller, clock, patience_s)
         scenes = await troupe.guarded(_perform(stage, world, as_json))
         if not once:

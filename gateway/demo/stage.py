@@ -1,6 +1,7 @@
 """What a story stands on: the people, the apps, and steps that can be taken again without happening twice."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -45,9 +46,16 @@ class Stage:
     async def file(self, step: str, who: Person, body: Json, secret: str | None = None) -> Filed:
         """File a report; the same step has the same key, so however often it is taken it is one report."""
         key = self.memory.key(step)
-        answer, replayed = await who.file(body, key, secret)
+        answer, replayed = await self.until(
+            f"melaporkan {body['service']}", f"filing {body['service']}", partial(who.file, body, key, secret)
+        )
         self.memory.acknowledge(step, key, answer["code"], replayed)
         return Filed(code=answer["code"], secret=answer["secret"], replayed=replayed)
+
+    async def tell(self, step: str, who: Person, code: str, text: str, secret: str) -> None:
+        """Add a word to a report, once however often the step is taken."""
+        word = partial(who.tell, code, text, self.memory.key(step), secret)
+        await self.until(f"menjawab {code}", f"answering {code}", word)
 
     async def born(self, step: str, where: Officer, fields: Json, text: str) -> Record:
         """Let a record be born in an app, with the step's mark at the end of its field `text`, unless it is there."""

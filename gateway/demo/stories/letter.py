@@ -39,7 +39,7 @@ async def play(stage: Stage) -> None:
             f"[b]{reference}[/b] belum lengkap: “nama orang tua?” → warga melihat “perlu keterangan”",
             "it is incomplete: “name of the parents?” → the citizen sees “needs information”",
         )
-    await phone.tell(code, "Orang tua: Muh. Yusuf dan Nurhayati", stage.memory.key("letter.answer"), secret)
+    await stage.tell("letter.answer", phone, code, "Orang tua: Muh. Yusuf dan Nurhayati", secret)
     await stage.reaches(code, "in_progress", "resolved", secret=secret)
     stage.teller.say(
         "warga",
