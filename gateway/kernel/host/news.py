@@ -71,6 +71,19 @@ def _faults(item: News) -> Iterator[str]:
         occurred = item.opening.occurred_at if item.opening is not None else None
         if occurred is not None and occurred.tzinfo is None:
             yield "time without a zone"
+    if not _storable(item):
+        yield "text that cannot be stored"
+
+
+def _storable(item: News) -> bool:
+    """Tell whether its text can be stored; half an emoji cannot, nor a NUL in a reason."""
+    if isinstance(item, Unreadable) and fault(item.reason):
+        return False
+    try:
+        msgspec.json.encode(item)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _references(references: Iterable[Reference]) -> Iterator[str]:
