@@ -117,8 +117,8 @@ class Town:
 
 def is_poll(seen: Seen) -> bool:
     """Fits how the gateway asks an app for news (the first request of a poll)."""
-    news = seen.path.startswith("/v1/incidents") and "external_ref" not in seen.path
-    return seen.method == "GET" and (news or "sejak_id=" in seen.path)
+    path, _, query = seen.path.partition("?")
+    return seen.method == "GET" and ((path == "/v1/incidents" and "external_ref" not in query) or "sejak_id" in query)
 
 
 @asynccontextmanager
