@@ -116,7 +116,11 @@ async def test_photos_travel_apart_and_belong_to_their_uploader(tmp_path: Path, 
         )
         stolen = await stage.file(FLOOD | {"attachments": [sent.body["id"]]}, stage.token("budi", "citizen"))
         assert (stolen.status, stolen.body["type"]) == (422, "/problems/attachment-unknown")
-        assert (await stage.file(FLOOD | {"attachments": [sent.body["id"]]}, siti)).status == 201
+        key = str(uuid4())
+        filed = await stage.file(FLOOD | {"attachments": [sent.body["id"]]}, siti, key)
+        assert filed.status == 201
+        repeated = await stage.file(FLOOD | {"attachments": [sent.body["id"]]}, siti, key)
+        assert repeated.body == filed.body, "a repeat is answered although its file is part of a report by now"
         again = await stage.file(FLOOD | {"attachments": [sent.body["id"]]}, siti)
         assert again.status == 422, "a file is part of one report"
         lying = await stage.ask("POST", "/v1/attachments", siti, raw=b"<html>", Content_Type="image/png")

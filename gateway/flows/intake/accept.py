@@ -14,7 +14,7 @@ import structlog
 from gateway.flows.intake import queries
 from gateway.flows.intake.bodies import Accepted, CaseAnswer, DueAnswer, Suggestion
 from gateway.kernel.coordination import Wake
-from gateway.kernel.ledger import Act, Erased, Ledger, Taken
+from gateway.kernel.ledger import Act, Erased, Ledger, Stale, Taken
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.opening import DESK, File, Followed, Opened, Opener
@@ -46,17 +46,19 @@ class Intake:
     def __init__(self, ledger: Ledger, policy: Policy, opener: Opener, wake: Wake) -> None:
         self._ledger, self._policy, self._opener, self._wake = ledger, policy, opener, wake
 
-    async def replay(self, principal: Principal, key: str, digest: bytes) -> Answer | None:
-        """Return the first answer given to this caller under this key; None if there was none.
+    async def repeated(self, principal: Principal, key: str, digest: bytes, client_ref: str | None) -> Answer | None:
+        """Return the first answer given to this caller under this key or name; None if there was none.
 
         Raises the problem `idempotency-conflict` if the key was used for another request.
         """
         row = await self._ledger.read(queries.first_answer, _scope("key", principal), key)
-        if row is None:
-            return None
-        if row["fingerprint"] != digest:
-            raise Problem("idempotency-conflict")
-        return self._reopened(row)
+        if row is not None:
+            if row["fingerprint"] != digest:
+                raise Problem("idempotency-conflict")
+            return self._reopened(row)
+        if client_ref is not None:
+            row = await self._ledger.read(queries.first_answer, _scope("ref", principal), client_ref)
+        return None if row is None else self._reopened(row)
 
     async def accept(
         self,
@@ -75,10 +77,6 @@ class Intake:
         `suspect` marks a caller beyond his limit: an emergency of his is taken all the same, and a person told.
         """
         for _ in range(_TRIES):
-            if draft.client_ref is not None:
-                named = await self._ledger.read(queries.first_answer, _scope("ref", principal), draft.client_ref)
-                if named is not None:
-                    return self._reopened(named)
             act = self._ledger.act(actor, "POST /v1/reports")
             owner = principal.key if principal.account else None
             opened = self._opener.open(act, draft, owner=owner, followed=followed, files=files)
@@ -92,11 +90,16 @@ class Intake:
             try:
                 await self._ledger.commit(act)
             except Taken as clash:
-                if clash.table == "idempotency" and (first := await self.replay(principal, key, digest)):
-                    return first
-                if clash.table not in {"idempotency", "report", "stream", "delivery"}:
+                if clash.table not in {"idempotency", "report", "stream", "delivery", "attachment"}:
                     raise
-                continue  # the client's name was taken in this moment, or the random code exists: look again
+                if first := await self.repeated(principal, key, digest, draft.client_ref):
+                    return first
+                continue  # the random code exists already: draw again
+            except Stale:
+                # A file was attached to another report in this moment: to this caller's own, or it is gone.
+                if first := await self.repeated(principal, key, digest, draft.client_ref):
+                    return first
+                raise
             self._wake.ring("delivery")
             _log.info("report.accepted", report=opened.code, service=draft.service, cases=len(opened.cases))
             return Answer(201, body, False)

@@ -80,8 +80,7 @@ async def file_report(
     """Take a report in, exactly once per `Idempotency-Key`. 201 means that it is on disk."""
     key = read_key(idempotency_key, principal)
     digest = fingerprint(data)
-    answer = await intake.replay(principal, key, digest)
-    if answer is None:
+    try:
         if data.client_ref is not None and not principal.account and not hard_to_guess(data.client_ref):
             raise refused([Fault(code="idempotency-key-weak", pointer="/client_ref")])
         draft = Checker(policy).draft(data, ledger.clock.now())
@@ -89,6 +88,13 @@ async def file_report(
         chosen = await files.chosen(principal, data.attachments)
         calm = await limiter.take(request, principal, emergency=policy.services[draft.service].emergency)
         answer = await intake.accept(principal, actor, key, digest, draft, language, followed, chosen, suspect=not calm)
+    except Problem:
+        # What was once accepted is answered as it was, also where the same request would be refused by now:
+        # its files are part of the report, its time has become too old, the caller has written too often.
+        repeated = await intake.repeated(principal, key, digest, data.client_ref)
+        if repeated is None:
+            raise
+        answer = repeated
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
     code = msgspec.json.decode(answer.body, type=_Code).code
     headers["Location"] = f"/v1/reports/{code}"

@@ -69,8 +69,8 @@ class PostgresStore:
         }
         self._engine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
-            pool_size=5,
-            max_overflow=5,
+            pool_size=10,
+            max_overflow=0,  # beyond it connections would be opened and closed for every read
             pool_timeout=5,
             pool_recycle=1800,
             pool_pre_ping=False,
