@@ -15,8 +15,8 @@ import pytest
 from gateway.demo.memory import read_acks
 from tests.architecture.source import ROOT
 
-MOST_S = 60.0
-"""How long the unattended demo may take."""
+MOST_S = 90.0
+"""How long the unattended demo may take beside another test process; alone it takes less than 30 seconds."""
 
 
 def command(folder: Path, *options: str) -> list[str]:
