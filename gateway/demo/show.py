@@ -49,6 +49,12 @@ def show(data: Path, *, once: bool, resume: bool, as_json: bool) -> int:
 
 async def _show(folder: Path, *, once: bool, resume: bool, as_json: bool) -> int:
     teller = Teller(silent=as_json)
+    if not memory.is_ours(folder):
+        teller.trouble(
+            f"{folder} berisi sesuatu yang bukan buatan demo; sebut folder lain dengan --data.",
+            f"{folder} holds something that no demo made; name another folder with --data.",
+        )
+        return REFUSED
     lock = claim(folder / "lock")
     if lock is None:
         teller.trouble(f"Demo lain sedang memakai {folder}.", f"Another demo is using {folder}.")
@@ -117,8 +123,6 @@ def _remembered(folder: Path, clock: Clock, resume: bool) -> tuple[Memory, bool]
     kept = memory.remember(folder, clock) if resume else None
     if kept is not None:
         return kept, True
-    if not memory.is_ours(folder):
-        raise Refused(f"{folder} holds something that no demo made; name another folder with --data")
     memory.clear(folder)
     entropy, names = SystemEntropy(), (GATEWAY, *APPS)
     ports = dict(zip(names, free_ports(len(names), entropy), strict=True))

@@ -132,6 +132,7 @@ def test_what_is_not_its_own_it_leaves_alone(tmp_path: Path) -> None:
     assert refused.returncode == 2
     assert "no demo made" in refused.stderr
     assert (tmp_path / "demo" / "thesis.txt").read_text() == "years of work"
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["thesis.txt"]
 
 
 @pytest.fixture
