@@ -6,7 +6,7 @@ a string of exact bytes. Samples of an app are played in the order of their file
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 import msgspec
 
-from gateway.sdk.sandbox import Call, Reply, Route, Sandbox, Setting, serving
+from gateway.sdk.sandbox import Call, Kept, Record, Refused, Reply, Route, Sandbox, Setting, serving
 from tests.sandboxes import CONNECTORS, StillClock, setting_of
 
 
@@ -96,6 +96,29 @@ class Recorded(Sandbox):
 
     def routes(self) -> list[Route]:
         return []
+
+    def word(self, record: Record) -> str:
+        return ""
+
+    def messages(self, record: Record) -> list[dict[str, Any]]:
+        return []
+
+    def born(self, fields: Mapping[str, Any]) -> Record:
+        raise Refused(self.not_found())
+
+    def advance(
+        self, record: Record, word: str, note: str | None, document: Kept | None, fields: Mapping[str, Any]
+    ) -> Record:
+        raise Refused(self.not_found())
+
+    def too_many(self) -> Reply:
+        return self.not_found()
+
+    def malformed(self) -> Reply:
+        return self.not_found()
+
+    def not_found(self) -> Reply:
+        return Reply(status=418, body={"recorded": "answers only"})
 
     def answer(self, call: Call) -> Reply:
         for sample in self._known:

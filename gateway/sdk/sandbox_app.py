@@ -7,6 +7,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -42,7 +43,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
-class Sandbox:
+class Sandbox(ABC):
     """An app, simulated. Subclasses set the class variables and write the methods that raise here.
 
     `limit` is (requests, seconds); `hook` the gateway's path for its webhooks; `own_quirks` its switches with
@@ -70,43 +71,43 @@ class Sandbox:
 
     # What an app says for itself.
 
+    @abstractmethod
     def routes(self) -> Sequence[Route]:
         """Return the app's interface."""
-        raise NotImplementedError
 
+    @abstractmethod
     def word(self, record: Record) -> str:
         """Return the app's own status word of a record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def messages(self, record: Record) -> list[dict[str, Any]]:
         """Return the messages in a record, each with `key` (ours, or None) and `text`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def born(self, fields: Mapping[str, Any]) -> Record:
         """Put a record that begins in the app itself, from fields in its own wire shape. May raise Refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advance(
         self, record: Record, word: str, note: str | None, document: Kept | None, fields: Mapping[str, Any]
     ) -> Record:
         """Put the record as the app's officer moves it. May raise Refused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def too_many(self) -> Reply:
         """Return the app's answer beyond its limit; `Retry-After` is added to it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def malformed(self) -> Reply:
         """Return the app's answer to a body it cannot read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def not_found(self) -> Reply:
         """Return the app's answer to a path it does not have."""
-        raise NotImplementedError
 
     def signed(self, body: bytes, at: datetime) -> dict[str, str]:
-        """Return the headers that prove a webhook sent at `at`."""
-        raise NotImplementedError
+        """Return the headers that prove a webhook sent at `at`; an app without webhooks has none."""
+        return {}
 
     # What an app may use.
 

@@ -88,7 +88,7 @@ def test_a_planted_line_is_caught(text: str) -> None:
     "text",
     [
         "--no-emit-index-url",
-        "GET /v1/work/items",
+        "GET /v1/root-causes",
         "a/home/x/y",
         "{base}/root/x",
         "https://host.example/root/x",

@@ -65,7 +65,7 @@ except ExceptionGroup as error:
     logging.getLogger('uvicorn.error').error('Exception in ASGI application', exc_info=error)
 logging.getLogger('asyncio').error(f'Task exception was never retrieved {canary}')
 logging.getLogger('aiohttp').warning('called %s', canary)
-logging.getLogger('some.library').warning('constant', extra={'phone': canary})
+logging.getLogger('some.package').warning('constant', extra={'phone': canary})
 logging.getLogger('uvicorn.error').info('Started server process [%d]', 42)
 logging.getLogger('uvicorn.access').info('%s - GET %s', '10.0.0.1', '/v1/track/' + canary)
 """
