@@ -31,7 +31,6 @@ __all__ = [
     "Taken",
     "Unavailable",
     "Unfit",
-    "Unfit",
     "Unsafe",
     "Vault",
     "database_fault",
