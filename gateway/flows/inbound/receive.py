@@ -1,6 +1,7 @@
 """The door for webhooks: proof first, then the inbox, then 202. Nothing is applied before it is kept."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import structlog
 
@@ -12,6 +13,7 @@ from gateway.model.principal import app_actor
 from gateway.model.problem import Problem
 from gateway.sdk import Unreadable
 
+_TELL_EVERY_S: Final = 10.0
 _log = structlog.get_logger()
 
 
@@ -20,6 +22,7 @@ class Inbound:
 
     def __init__(self, ledger: Ledger, host: Host, store: Store) -> None:
         self._ledger, self._host, self._store = ledger, host, store
+        self._told: dict[tuple[str, str], float] = {}
 
     async def receive(self, app: str, headers: Mapping[str, str], body: bytes) -> int:
         """Verify a webhook and keep what it brings; return how much of it was new.
@@ -42,6 +45,11 @@ class Inbound:
         return await self._store.keep(app, "webhook", [bad])
 
     async def _refused(self, app: str, reason: str) -> None:
+        """Tell of a refused webhook, once in a while: a flood of forged ones must not become a flood of writes."""
+        now = self._ledger.clock.monotonic()
+        if now - self._told.get((app, reason), float("-inf")) < _TELL_EVERY_S:
+            return
+        self._told[app, reason] = now
         _log.warning("webhook.refused", connector=app, reason=reason)
         act = self._ledger.act(app_actor(app), "webhook")
         act.alarm("webhook_refused", f"{app}:{reason}", reason, app)
