@@ -41,7 +41,8 @@ class Watch:
         """Work until `stop` is set."""
         while not stop.is_set():
             await self.round()
-            await self._wake.wait({"watch"}, _ROUND_S)
+            if not stop.is_set():
+                await self._wake.wait({"watch"}, _ROUND_S)
 
     async def round(self) -> None:
         """Look once."""

@@ -28,7 +28,7 @@ class Poller:
         """Work until `stop` is set."""
         while not stop.is_set():
             more = await self.once() if self._host.ready(self.app) else False
-            if not more:
+            if not more and not stop.is_set():  # a ring before the first wait is heard by nobody
                 await self._wake.wait({f"poll:{self.app}"}, self._interval_s)
 
     async def once(self) -> bool:
