@@ -47,8 +47,9 @@ QUICK: Mapping[str, Manifest] = {
 
 
 def tuned(folder: Path, changes: Mapping[str, Manifest]) -> Path:
-    """Copy the connectors into `folder`, their manifests changed; return the folder of connectors."""
+    """Copy these connectors, their manifests changed, into `folder` in place of what was there; return where to."""
     made = folder / "connectors"
+    shutil.rmtree(made, ignore_errors=True)
     for app, wanted in changes.items():
         shutil.copytree(ROOT / "connectors" / app, made / app, ignore=shutil.ignore_patterns("test_*", "__pycache__"))
         file = made / app / "connector.toml"
