@@ -141,7 +141,7 @@ async def test_a_webhook_without_proof_changes_nothing(tmp_path: Path, database_
             await ready.rows(tables.report),
         )
         reasons = Counter({alert["detail"]: alert["times"] for alert in await ready.alerts("webhook_refused")})
-        assert reasons == Counter({"unsigned": 2, "wrong_signature": 3, "stale": 2})
+        assert reasons == Counter({"unsigned": 1, "wrong_signature": 1, "stale": 1}), "told once in a while, not each time"
 
         assert (await call_back(ready, body)).body == {"new": 1}
         await stands(ready, code, "on_scene")
