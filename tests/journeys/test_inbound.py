@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
+from sqlalchemy import Connection, text
 
 from gateway.flows.inbound.apply import PARKED_FOR
 from gateway.flows.inbound.opened import open_row
@@ -141,7 +142,9 @@ async def test_a_webhook_without_proof_changes_nothing(tmp_path: Path, database_
             await ready.rows(tables.report),
         )
         reasons = Counter({alert["detail"]: alert["times"] for alert in await ready.alerts("webhook_refused")})
-        assert reasons == Counter({"unsigned": 1, "wrong_signature": 1, "stale": 1}), "told once in a while, not each time"
+        assert reasons == Counter({"unsigned": 1, "wrong_signature": 1, "stale": 1}), (
+            "told once in a while, not each time"
+        )
 
         assert (await call_back(ready, body)).body == {"new": 1}
         await stands(ready, code, "on_scene")
@@ -547,6 +550,49 @@ async def test_a_crash_between_two_pages_misses_nothing(tmp_path: Path, database
             names = Counter(row["event_id"] for row in await second.rows(tables.event))
             assert len(names) == 120
             assert max(names.values()) == 1
+
+
+async def test_a_cursor_never_moves_without_its_rows(tmp_path: Path, database_url: str) -> None:
+    """The database refuses one row of a page: nothing of the page is taken as read, however long that lasts."""
+    async with opened(tmp_path, database_url, apps=("sigapdes",), poll_s=0.2, work=False) as ready:
+        office, line = ready.town.apps["sigapdes"], ready.town.lines["sigapdes"]
+        ready.town.quirk("sigapdes", clock_offset_s=-7200)
+        old = [office.born(TYPED).reference for _ in range(3)]  # too old for the overlap to bring them again
+        ready.town.quirk("sigapdes", clock_offset_s=0)
+        fresh = office.born(TYPED).reference
+        await execute(ready, *REFUSE_ROWS[ready.house.settings.sqlite])
+        ready.work()
+
+        async def asked() -> bool:
+            return len(line.requests("GET", "sejak_id")) >= 9
+
+        await ready.until(asked)
+        assert await ready.rows(tables.inbox) == []
+        assert [row["cursor"] for row in await ready.rows(tables.cursor)] in ([], [None])
+        await execute(ready, DROP_TRIGGER[ready.house.settings.sqlite])
+        for reference in (*old, fresh):
+            await adopted(ready, reference)
+
+
+REFUSE_ROWS: Final[dict[bool, tuple[str, ...]]] = {
+    True: ("CREATE TRIGGER refuse BEFORE INSERT ON inbox BEGIN SELECT RAISE(ABORT, 'refused'); END",),
+    False: (
+        "CREATE FUNCTION refuse() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''refused''; END' LANGUAGE plpgsql",
+        "CREATE TRIGGER refuse BEFORE INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ),
+}
+"""What makes SQLite (True) and PostgreSQL refuse every row of the inbox."""
+DROP_TRIGGER: Final = {True: "DROP TRIGGER refuse", False: "DROP TRIGGER refuse ON inbox"}
+
+
+async def execute(ready: Gateway, *statements: str) -> None:
+    """Run statements on the gateway's database."""
+
+    def work(connection: Connection) -> None:
+        for statement in statements:
+            connection.execute(text(statement))
+
+    await ready.house.ledger._store.write(work)
 
 
 def second_page(seen: Seen) -> bool:
