@@ -3,6 +3,7 @@
 While Redis is away each process counts by itself, so that a limit never turns into an outage.
 """
 
+import asyncio
 import hashlib
 from typing import Final
 
@@ -64,7 +65,8 @@ class RedisCounters:
             self._put_off()  # this hit alone tries Redis again; those that come meanwhile do not wait for it
         name = PREFIX + hashlib.blake2b(key.encode(errors="replace"), digest_size=16).hexdigest()
         try:
-            allowed, remaining, reset = await self._redis.eval(_SCRIPT, 1, name, limit, interval)
+            async with asyncio.timeout(TIMEOUT):
+                allowed, remaining, reset = await self._redis.eval(_SCRIPT, 1, name, limit, interval)
         except FAULTS as fault:
             if not self._outage.away:
                 self._pause = _FIRST_PAUSE

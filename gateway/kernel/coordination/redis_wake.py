@@ -68,8 +68,6 @@ class RedisWake:
         self._closed = True
         await self._local.close()
         if self._task is not None:
-            # The driver has been seen to swallow a cancellation; then the loops below end by themselves.
-            self._something_to_say.set()
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
@@ -87,10 +85,11 @@ class RedisWake:
 
     async def _stay_connected(self) -> None:
         pause = _FIRST_PAUSE
-        while not self._closed:
+        while True:
             try:
                 async with open_redis(self._url, self._beat) as redis, redis.pubsub() as ears:
-                    await ears.subscribe(CHANNEL)
+                    async with asyncio.timeout(self._beat):
+                        await ears.subscribe(CHANNEL)
                     async with asyncio.TaskGroup() as both:
                         both.create_task(self._listen(ears))
                         both.create_task(self._talk(redis))
@@ -103,10 +102,12 @@ class RedisWake:
 
     async def _talk(self, redis: Redis) -> None:
         """Say what rang here, or nothing but our name as a sign of life. The first sign goes out at once."""
-        while not self._closed:
+        while True:
             self._something_to_say.clear()
             channels, self._outgoing = self._outgoing, set()
-            await redis.publish(CHANNEL, "\n".join([self._name, *sorted(channels)]).encode(errors="replace"))
+            message = "\n".join([self._name, *sorted(channels)]).encode(errors="replace")
+            async with asyncio.timeout(self._beat):
+                await redis.publish(CHANNEL, message)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._beat):
                     await self._something_to_say.wait()
@@ -115,7 +116,7 @@ class RedisWake:
         """Hear others' rings and our own signs of life. Raises TimeoutError when these stay out."""
         loop = asyncio.get_running_loop()
         last = loop.time()
-        while not self._closed:
+        while True:
             message = await ears.get_message(ignore_subscribe_messages=True, timeout=self._beat)
             if message is not None:
                 last = loop.time()

@@ -17,18 +17,16 @@ class MortalRedis:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"redis://{HOST}:{self._port}/0"
+        self.url = f"redis://{HOST}:{self.port}/0"
 
     def start(self) -> None:
         log = self._folder / "log"
-        command = [str(valkey_binary()), "--bind", HOST, "--port", str(self._port), "--save", ""]
+        command = [str(valkey_binary()), "--bind", HOST, "--port", str(self.port), "--save", ""]
         with log.open("ab") as out:
             self._process = start(command, out, self._folder, None, signal.SIGKILL)
-        await_port(
-            self._process, self._port, log, lambda port: first_answer(port, b"PING\r\n") == b"+PONG\r\n"
-        )
+        await_port(self._process, self.port, log, lambda port: first_answer(port, b"PING\r\n") == b"+PONG\r\n")
 
     def kill(self) -> None:
         assert self._process is not None

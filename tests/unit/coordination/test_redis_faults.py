@@ -1,6 +1,7 @@
 """Redis is absent, killed, frozen, emptied and started again: wake-ups and counters go on without it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,9 +61,7 @@ def wakes(pair: Pair) -> tuple[RedisWake, RedisWake]:
     return pair.ringer, pair.waiter
 
 
-async def test_redis_that_is_absent_at_the_start_is_used_once_it_is_there(
-    mortal: MortalRedis, apart: Pair
-) -> None:
+async def test_redis_that_is_absent_at_the_start_is_used_once_it_is_there(mortal: MortalRedis, apart: Pair) -> None:
     one, other = wakes(apart)
     with capture_logs() as logs:
         await rings_locally(one)
@@ -105,6 +104,51 @@ async def test_redis_goes_and_comes_back_three_times(
             await rings_across(apart)
             assert said(logs, "wake").count(AWAY) == 2 * times
             assert said(logs, "wake").count(BACK) == 2 * times
+
+
+class Proxy:
+    """Stands between a process and Redis; can let whoever subscribed hear nothing more, without a word."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.deaf = False
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up, down = await asyncio.open_connection("127.0.0.1", self._port)
+        subscriber = asyncio.Event()
+        await asyncio.gather(self._carry(reader, down, subscriber), self._carry(up, writer, subscriber, back=True))
+
+    async def _carry(
+        self, source: asyncio.StreamReader, to: asyncio.StreamWriter, subscriber: asyncio.Event, back: bool = False
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                if not back and b"SUBSCRIBE" in data:
+                    subscriber.set()
+                if not (back and self.deaf and subscriber.is_set()):
+                    to.write(data)
+                    await to.drain()
+        to.close()
+
+
+async def test_a_subscription_that_died_in_silence_is_noticed(mortal: MortalRedis) -> None:
+    """Publishing still works, nothing is heard: only the missing signs of life tell."""
+    mortal.start()
+    proxy = Proxy(mortal.port)
+    server = await asyncio.start_server(proxy.meet, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    wake = RedisWake(f"redis://127.0.0.1:{port}/0", beat=BEAT)
+    try:
+        await connected(wake)
+        with capture_logs() as logs:
+            proxy.deaf = True
+            await until(lambda: said(logs, "wake") == [AWAY])
+            proxy.deaf = False
+            await until(lambda: said(logs, "wake") == [AWAY, BACK])
+    finally:
+        await wake.close()
+        server.close()
+        await server.wait_closed()
 
 
 async def test_emptying_redis_harms_no_wake_up(mortal: MortalRedis, apart: Pair) -> None:
@@ -153,9 +197,7 @@ async def test_counters_go_on_while_redis_is_killed(mortal: MortalRedis, counter
     assert said(logs, "counters") == [AWAY, BACK, AWAY, BACK]
 
 
-async def test_a_frozen_redis_delays_one_hit_and_no_other(
-    mortal: MortalRedis, counters: RedisCounters
-) -> None:
+async def test_a_frozen_redis_delays_one_hit_and_no_other(mortal: MortalRedis, counters: RedisCounters) -> None:
     mortal.start()
     await counters.hit("warm", 10, 1000)
     mortal.freeze()
@@ -173,9 +215,7 @@ async def test_a_frozen_redis_delays_one_hit_and_no_other(
     assert said(logs, "counters") == [AWAY, BACK]
 
 
-async def test_a_flush_empties_the_counters_and_nothing_else(
-    mortal: MortalRedis, counters: RedisCounters
-) -> None:
+async def test_a_flush_empties_the_counters_and_nothing_else(mortal: MortalRedis, counters: RedisCounters) -> None:
     mortal.start()
     assert (await counters.hit("k", 1, 1000)).allowed
     assert not (await counters.hit("k", 1, 1000)).allowed
