@@ -3,7 +3,9 @@ process; what a person at Diskominfo-SP changes lives in `config/`."""
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 from dotenv import dotenv_values
@@ -44,6 +46,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def sqlite(self) -> bool:
         """Tell whether the embedded database is used (one process only)."""
         return self.database_url.startswith("sqlite")
+
+    def since(self, app: str) -> datetime | None:
+        """Return from when on records born in an app open reports here (`GATEWAY_<APP>_SINCE`); None: always.
+
+        What a service did before it was connected stays its own. RFC 3339; a day alone begins at midnight in Barru.
+        Raises SettingsError.
+        """
+        name = f"GATEWAY_{app.upper()}_SINCE"
+        text = self.environ.get(name)
+        if not text:
+            return None
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            raise SettingsError(f"{name} is {text!r}; write a day or a time, for example 2026-01-27") from None
+        return at.replace(tzinfo=ZoneInfo("Asia/Makassar")) if at.tzinfo is None else at
 
     @property
     def clock_file(self) -> Path | None:

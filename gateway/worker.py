@@ -34,7 +34,8 @@ class Worker:
         house = self._house
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {"watch": Watch(house.ledger, house.wake).run}
         for app in house.host.apps():
-            applier = Applier(app, house.ledger, house.host, house.store, house.adopter, house.wake)
+            since = house.settings.since(app)
+            applier = Applier(app, house.ledger, house.host, house.store, house.adopter, house.wake, since)
             loops[f"apply:{app}"] = applier.run
             if (interval_s := self._interval(app)) is not None:
                 poller = Poller(app, house.ledger, house.host, house.store, house.wake, interval_s)

@@ -4,7 +4,7 @@ and the case is folded anew."""
 
 import asyncio
 from collections import defaultdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -41,10 +41,19 @@ _log = structlog.get_logger()
 
 
 class Applier:
-    """Applies the inbox of one app."""
+    """Applies the inbox of one app. Records born there before `since` open no report here."""
 
-    def __init__(self, app: str, ledger: Ledger, host: Host, store: Store, adopter: Adopter, wake: Wake) -> None:
-        self.app = app
+    def __init__(
+        self,
+        app: str,
+        ledger: Ledger,
+        host: Host,
+        store: Store,
+        adopter: Adopter,
+        wake: Wake,
+        since: datetime | None = None,
+    ) -> None:
+        self.app, self._since = app, since
         self._ledger, self._host, self._store, self._adopter, self._wake = ledger, host, store, adopter, wake
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -212,6 +221,9 @@ class Applier:
     async def _unmatched(self, opened: Opened, event: Event) -> None:
         manifest = self._host.manifest(self.app)
         ours = event.key is not None
+        if not ours and self._since is not None and event.at < self._since:
+            await self._finish(opened)  # the app's own history, from before it was connected: it stays there
+            return
         may_open = not ours and event.opening is not None and event.kind in manifest.opening.kinds
         if may_open and not event.references:
             await self._quarantine(opened, "no_number", None)  # nobody could tell it from the next one
