@@ -105,7 +105,9 @@ async def test_bytes_that_are_no_request(tmp_path: Path, sqlite_url: str) -> Non
             {"X-Client-Id": "<script>"},
         ):
             try:
-                answer = await stage.ask("POST", "/v1/reports", None, FLOOD, idempotency_key=str(uuid4()), **headers)
+                answer = await stage.ask(
+                    "POST", "/v1/reports", None, FLOOD, None, idempotency_key=str(uuid4()), **headers
+                )
             except aiohttp.ClientError:
                 continue  # the server closed the connection on a header beyond its limit
             _decent(answer.status, answer.body, headers)

@@ -25,6 +25,7 @@ SQLITE_PRAGMAS: Final = {
     "cache_size": "-65536",
     "mmap_size": "268435456",
     "temp_store": "MEMORY",
+    "recursive_triggers": "ON",  # REPLACE must not get past the guard of the entries
     "wal_autocheckpoint": "4000",
 }
 

@@ -14,6 +14,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway.kernel.ledger.keyring import KeyringError
+
 T = TypeVar("T")
 
 _NONCE: Final = 12
@@ -82,9 +84,12 @@ class Vault:
         return nonce + self._keks[self.current].encrypt(nonce, key.raw, owner.encode())
 
     def unwrap(self, kek: int, wrapped: bytes | None, owner: str) -> ReportKey:
-        """Unwrap a key; raises `Erased` if it was destroyed."""
-        if not wrapped or kek not in self._keks:
+        """Unwrap a key; raises `Erased` if it was destroyed, `KeyringError` if the data folder lacks the key-encryption
+        key it was wrapped with."""
+        if not wrapped:
             raise Erased(owner)
+        if kek not in self._keks:
+            raise KeyringError(f"key-encryption key {kek} is not in the data folder; restore keys/ledger.json")
         try:
             raw = self._keks[kek].decrypt(wrapped[:_NONCE], wrapped[_NONCE:], owner.encode())
         except InvalidTag:

@@ -30,7 +30,8 @@ class Overloaded(Exception):
 
 
 class Unavailable(Exception):
-    """The database cannot be reached; nothing was accepted."""
+    """The database cannot be reached. Whether the act was kept is not known if the connection broke while it was being
+    committed: whoever repeats it must do so under the same key."""
 
     after: Final = 5
 

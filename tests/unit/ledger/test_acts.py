@@ -376,6 +376,15 @@ async def test_entries_are_never_changed_nor_deleted(books: Books, outside: Outs
     assert await outside.rows("SELECT stream, seq, body FROM entry ORDER BY stream, seq") == before
 
 
+async def test_replacing_an_entry_is_changing_it(sqlite_url: str, tmp_path: Path) -> None:
+    async with opened(sqlite_url, tmp_path) as books:
+        await books.file()
+        with pytest.raises(Exception, match="never"):
+            await books.ledger._store.write(
+                lambda connection: connection.exec_driver_sql("REPLACE INTO entry SELECT * FROM entry WHERE seq = 1")
+            )
+
+
 async def test_postgresql_does_not_even_truncate_entries(postgres_url: str, tmp_path: Path) -> None:
     async with opened(postgres_url, tmp_path) as books:
         await books.file()
