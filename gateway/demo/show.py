@@ -32,8 +32,9 @@ FAILED: Final = 1
 REFUSED: Final = 2
 GATEWAY_ENDED: Final = 3
 
-RESUMED_PATIENCE_S: Final = 120.0
-"""How long a step may take after a kill: a delivery that was in hand is taken up when its lease has run out."""
+RESUMED_PATIENCE_S: Final = 300.0
+"""How long a step may take after a kill: deliveries that were in hand are taken up when their leases have run out, and
+then looked up one after the other, twice, within the app's limit of requests."""
 _TROUBLE: Final = (Late, NotYet, Unexpected)
 """What one story may suffer without the others being given up."""
 
