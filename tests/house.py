@@ -83,9 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
         sys._gateway_guarded = True  # type: ignore[attr-defined]
     soak = os.environ.get("GATEWAY_SOAK") == "1"
     # No deadline: two cores are shared by all test processes, and a slow moment is not a bug.
-    hypothesis.settings.register_profile(
-        "house", deadline=None, max_examples=1000 if soak else 100, print_blob=True
-    )
+    hypothesis.settings.register_profile("house", deadline=None, max_examples=1000 if soak else 100, print_blob=True)
     hypothesis.settings.load_profile("house")
 
 

@@ -67,9 +67,7 @@ def folder_of_ours() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(
-    command: list[str], log: IO[bytes], folder: Path, user: str | None, on_death: int
-) -> subprocess.Popen[bytes]:
+def start(command: list[str], log: IO[bytes], folder: Path, user: str | None, on_death: int) -> subprocess.Popen[bytes]:
     """Starts a server that ends, by the signal ``on_death``, when this process ends in whatever way."""
     parent = os.getpid()
 
@@ -106,9 +104,7 @@ def stop(process: subprocess.Popen[bytes], sign: int) -> None:
             process.wait()
 
 
-def await_port(
-    process: subprocess.Popen[bytes], port: int, log: Path, answers: Callable[[int], bool]
-) -> None:
+def await_port(process: subprocess.Popen[bytes], port: int, log: Path, answers: Callable[[int], bool]) -> None:
     """Waits until the server answers. Raises ServerError with its log if it ends or takes over 30 s."""
     deadline = time.monotonic() + START_SECONDS
     while not answers(port):

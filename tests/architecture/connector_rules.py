@@ -87,14 +87,8 @@ def never_retries(module: Module) -> Iterator[Offence]:
         if isinstance(node, ast.While | ast.For | ast.AsyncFor):
             for inner in ast.walk(node):
                 if isinstance(inner, ast.Try | ast.TryStar) and any(awaits(part) for part in inner.body):
-                    yield Offence(
-                        inner.lineno, "a call in a loop that catches its failure: the gateway retries"
-                    )
-        if (
-            isinstance(node, ast.For)
-            and is_fixed_range(node.iter)
-            and any(awaits(part) for part in node.body)
-        ):
+                    yield Offence(inner.lineno, "a call in a loop that catches its failure: the gateway retries")
+        if isinstance(node, ast.For) and is_fixed_range(node.iter) and any(awaits(part) for part in node.body):
             yield Offence(node.lineno, "a fixed number of calls in a loop: the gateway retries")
         for name in bound_names(node):
             if RETRY.search(name) and not RETRY_AFTER.search(name):
