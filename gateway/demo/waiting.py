@@ -9,7 +9,7 @@ from gateway.demo.processes import HOST, Child, Ended
 from gateway.sdk.clock import Clock
 
 Seen = TypeVar("Seen")
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 """How long a step of a story may take."""
 _FIRST_S: Final = 0.03
 _LONGEST_S: Final = 0.4

@@ -68,9 +68,10 @@ class RedisWake:
         self._closed = True
         await self._local.close()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            # A cancellation can be swallowed below us (Python 3.11's wait_for, a library's clean-up): say it again.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=0.5)
 
     def _start(self) -> None:
         if self._task is None and not self._closed:
