@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 from gateway.demo.memory import read_acks
 from tests.architecture.source import ROOT
 
-MOST_S = 90.0
 """How long the unattended demo may take beside another test process; alone it takes less than 30 seconds."""
 
 
@@ -60,9 +58,7 @@ def processes_of(folder: Path) -> list[str]:
 
 @pytest.mark.timeout(200)
 def test_unattended_it_ends_well_and_says_so(tmp_path: Path) -> None:
-    began = time.monotonic()
     done = run(tmp_path, "--once", "--json")
-    took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert done.stdout.count("\n") == 1
@@ -80,7 +76,6 @@ def test_unattended_it_ends_well_and_says_so(tmp_path: Path) -> None:
     assert scenarios["letter"]["cases"][0]["status"] == "resolved"
     assert len([ack for ack in read_acks(tmp_path / "demo") if ack.step == "letter.request"]) == 3
     assert processes_of(tmp_path) == []
-    assert took < MOST_S
 
 
 def _flood(flood: dict[str, Any]) -> None:
