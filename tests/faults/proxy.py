@@ -303,6 +303,6 @@ LOST: Final[Mapping[str, Fault]] = {
     "says_500": says_500,
     "says_html": says_html,
     "truncates_json": truncates_json,
-    "arrives_late": arrives_late(0.3),
+    "arrives_late": arrives_late(0.8),
 }
 """Every way to lose the answer to a request that the app has carried out (the last: after the caller gave up)."""

@@ -359,6 +359,8 @@ async def test_two_workers_on_one_database_send_nothing_twice(tmp_path: Path, po
             assert len(records) == 12
             assert all(len(record["messages"]) == 1 for record in records)
         assert [log for log in logs if log["event"] == "loop.fell"] == []
+        assert {row["state"] for row in await ready.rows(tables.inbox)} == {"applied"}
+        assert await ready.rows(tables.alert) == []
 
 
 def keys_in(seen: Seen, codes: list[str]) -> list[str]:
