@@ -52,7 +52,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A file: outbound with its bytes, inbound usually with the `url` the host fetches it from.
 
-    `digest` is the SHA-256 of the bytes in hex, `media_type` an IANA media type.
+    `digest` is the SHA-256 of the bytes in hex, `media_type` an IANA media type. `role` names the question of the
+    service's form that the file answers (`identity_card`), None for a file that only goes with the report.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
     content: bytes | None = None
     url: str | None = None
+    role: str | None = None
 
 
 class Linked(msgspec.Struct, frozen=True, kw_only=True):
