@@ -4,7 +4,7 @@ Verbs add rows, queue items and the audit entry together, so that none can be fo
 database until the ledger commits the act.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -204,14 +204,11 @@ class Act:
         for kind, value in references:
             self.insert(t.reference, app=case.app, kind=kind, value=value, case_id=case.id, report_id=report.id)
 
-    def move(self, case: CaseRef, status: Status, word: str | None, since: datetime | None) -> None:
-        """Set a case to where the fold of its events says it stands, and note that its app was heard."""
-        values: dict[str, Any] = {
-            "status": status,
-            "word": word,
-            "seen_at": self.now,
-            "version": case.version + 1,
-        }
+    def move(self, case: CaseRef, status: Status, word: str | None, since: datetime | None, heard: bool = True) -> None:
+        """Set a case to where the fold of its events says it stands, and note that its app was `heard`."""
+        values: dict[str, Any] = {"status": status, "word": word, "version": case.version + 1}
+        if heard:
+            values["seen_at"] = self.now
         if since is not None:
             values["since"] = since
         self.change(t.cases, {"id": case.id, "version": case.version}, **values)
@@ -254,11 +251,57 @@ class Act:
             sealed=None if text is None else report.key.seal("text", text),
         )
 
-    def link(self, report: ReportRef, other: UUID, other_code: str, kind: LinkKind, **fields: Any) -> None:
-        """Point from this report to another; both streams tell it."""
+    def link(
+        self,
+        report: ReportRef,
+        other: UUID,
+        other_code: str,
+        kind: LinkKind,
+        *,
+        rule: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Point from this report to another; both streams tell it, with the rule.
+
+        The reason in words belongs to this report: its stream holds the commitment, the other's does not.
+        """
         self.insert(t.link, report_id=report.id, other_id=other, kind=kind, at=self.now)
-        self.record(report.code, "link.made", facts={"kind": str(kind), "to": other_code}, **fields)
-        self.record(other_code, "link.received", facts={"kind": str(kind), "from": report.code}, **fields)
+        commits = None if reason is None else {"reason": report.key.commitment(reason)}
+        self.record(report.code, "link.made", rule=rule, facts={"kind": str(kind), "to": other_code}, commits=commits)
+        self.record(other_code, "link.received", rule=rule, facts={"kind": str(kind), "from": report.code})
+
+    def ask(
+        self,
+        report: ReportRef,
+        case: CaseRef,
+        by: str,
+        fields: Sequence[str],
+        *,
+        text: str | None = None,
+        opens: bool = False,
+        rule: str | None = None,
+    ) -> None:
+        """Ask the reporter for fields, or in words. `opens`: the case is delivered once everything is there."""
+        self.insert(
+            t.ask,
+            id=self.new_id(),
+            report_id=report.id,
+            case_id=case.id,
+            at=self.now,
+            by=by,
+            fields=list(fields),
+            opens=opens,
+            state="open",
+            answered_at=None,
+            sealed=None if text is None else report.key.seal("question", text),
+        )
+        facts = {"fields": ",".join(fields)} if fields else None
+        commits = None if text is None else {"text": report.key.commitment(text)}
+        self.record(report.code, "case.asked", case=case.number, rule=rule, facts=facts, commits=commits)
+
+    def assign(self, case: CaseRef, **values: Any) -> None:
+        """Give a case to an officer (`assignee`, a pseudonym) or another agency (`agency`)."""
+        self.change(t.cases, {"id": case.id, "version": case.version}, version=case.version + 1, **values)
 
     def settle(
         self,

@@ -26,6 +26,7 @@ ORDER: Final = [
     t.delivery,
     t.timeline,
     t.link,
+    t.ask,
     t.deadline,
     t.inbox,
     t.cursor,

@@ -1,4 +1,4 @@
-"""How a case and its report move: keep the events, fold, tell. The same for apps, desk and gateway."""
+"""How cases and their report move: keep the events, fold, tell. The same for apps, desk and gateway."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,14 +6,15 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.kernel.ledger.act import Act
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.act import Act, ReportRef
 from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
-from gateway.model.case import CaseEvent, fold
+from gateway.model.case import CaseEvent, Folded, fold
 from gateway.model.deadline import reached
 from gateway.model.entry import Hop
 from gateway.model.principal import Actor
-from gateway.model.status import Status, report_status
+from gateway.model.status import ENDED, Status, report_status
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,17 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     hop: Hop | None = None
     rule: str | None = None
     facts: Mapping[str, str | int | bool] = {}
+    values: Mapping[str, str] = {}
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens to one case in an act, and the events that were known of it before. `heard` is false for what
+    somebody else than the case's own app or desk says of it."""
+
+    case_id: UUID
+    happenings: Sequence[Happening]
+    known: Sequence[CaseEvent]
+    heard: bool = True
 
 
 def progress(
@@ -54,10 +66,48 @@ def progress(
     new = [happening for happening in happenings if happening.event.id not in seen]
     if not new:
         return None
-    row = whole.case(case_id)
-    report, case = whole.ref(vault), case_ref(row)
-    folded = fold([*known, *(happening.event for happening in new)])
-    for happening in new:
+    return advance(act, vault, whole, [Step(case_id=case_id, happenings=new, known=known)])
+
+
+def advance(
+    act: Act,
+    vault: Vault,
+    whole: Whole,
+    steps: Sequence[Step],
+    *,
+    opened: Sequence[Status] = (),
+    passed: Status | None = None,
+    **values: Any,
+) -> Status:
+    """Move several cases of one report in one act, and return the report's new status.
+
+    `opened` are the statuses of cases that the same act opens; `passed` is a milestone that was reached although the
+    report's status does not show it; `values` are set in the report's row. Every event must be new.
+    """
+    report = whole.ref(vault)
+    now = {case["id"]: Status(case["status"]) for case in whole.cases}
+    reached_at = act.now
+    for step in steps:
+        folded = _fold(act, report, whole, step)
+        now[step.case_id] = folded.status
+        reached_at = min(folded.since or act.now, act.now)
+    status = report_status([*now.values(), *opened])
+    moved = status != whole.report["status"]
+    act.touch(report, **(values | ({"status": status} if moved else {})))
+    for clock in whole.running:
+        if (moved and reached(clock["until"], status)) or (passed is not None and reached(clock["until"], passed)):
+            act.reach(report, clock["clock"], clock["by"], reached_at)
+    if moved:
+        act.record(whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])})
+    return status
+
+
+def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> Folded:
+    """Keep the events of one case, tell them, and set the case to where all its events say it stands."""
+    row = whole.case(step.case_id)
+    case = case_ref(row)
+    folded = fold([*step.known, *(happening.event for happening in step.happenings)])
+    for happening in step.happenings:
         more: dict[str, Any] = {"hop": happening.hop, "rule": happening.rule, "actor": happening.actor}
         if happening.facts:
             more["facts"] = dict(happening.facts)
@@ -77,17 +127,11 @@ def progress(
                 text=happening.text,
                 at=happening.event.at,
                 internal=happening.internal,
-                app=case.app,
+                **({"app": case.app} | dict(happening.values)),
             )
-    act.move(case, folded.status, folded.word, folded.since)
-    others = [Status(other["status"]) for other in whole.cases if other["id"] != case_id]
-    status = report_status([*others, folded.status])
-    if status == whole.report["status"]:
-        act.touch(report)
-    else:
-        act.touch(report, status=status)
-        for clock in whole.running:
-            if reached(clock["until"], status):
-                act.reach(report, clock["clock"], clock["by"], min(folded.since or act.now, act.now))
-        act.record(whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])})
-    return status
+    act.move(case, folded.status, folded.word, folded.since, step.heard)
+    if folded.status in ENDED:
+        for ask in whole.asks:
+            if ask["case_id"] == step.case_id:
+                act.change(t.ask, {"id": ask["id"], "state": "open"}, state="dropped")
+    return folded

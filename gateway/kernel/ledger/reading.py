@@ -20,12 +20,14 @@ Row = dict[str, Any]
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that run."""
+    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that run, and what
+    its reporter was asked for and has not answered yet."""
 
     report: Row
     cases: tuple[Row, ...]
     references: tuple[Row, ...]
     running: tuple[Row, ...] = ()
+    asks: tuple[Row, ...] = ()
 
     @property
     def id(self) -> UUID:
@@ -77,11 +79,15 @@ def _whole(connection: Connection, row: Any) -> Whole | None:
         .where(t.deadline.c.report_id == report["id"], t.deadline.c.state == "running")
         .order_by(t.deadline.c.by, t.deadline.c.clock)
     ).mappings()
+    asks = connection.execute(
+        select(t.ask).where(t.ask.c.report_id == report["id"], t.ask.c.state == "open").order_by(t.ask.c.id)
+    ).mappings()
     return Whole(
         report=report,
         cases=tuple(dict(case) for case in cases),
         references=tuple(dict(number) for number in numbers),
         running=tuple(dict(clock) for clock in running),
+        asks=tuple(dict(ask) for ask in asks),
     )
 
 

@@ -116,6 +116,7 @@ report = Table(
     Column("owner", String(300)),
     Column("client_ref", String(120)),
     Column("epoch", Integer, nullable=False),
+    Column("part_of", Uuid()),
     Column("born_in", String(40)),
     Column("occurred_at", Instant),
     Column("received_at", Instant, nullable=False),
@@ -130,7 +131,10 @@ report = Table(
     Index(None, "owner", "received_at", "code"),
     Index(None, "received_at", "code"),
 )
-"""What someone asked for. `wrapped` is the report's own key; destroying it erases every `sealed` column."""
+"""What someone asked for. `wrapped` is the report's own key; destroying it erases every `sealed` column.
+
+`part_of` is the report that an officer split this one off (or escalated it from): as long as nobody has claimed the
+part (`epoch` 0), the other's secret opens it too."""
 
 cases = Table(
     "cases",
@@ -245,9 +249,31 @@ link = Table(
     Column("other_id", Uuid(), ForeignKey("report.id"), primary_key=True),
     Column("kind", String(20), primary_key=True),
     Column("at", Instant, nullable=False),
+    Column("told", String(20)),
     Index(None, "other_id"),
+    Index(None, "kind", "told"),
 )
-"""This report is a `kind` of the other."""
+"""This report is a `kind` of the other. `told` is the other's end that a duplicate's reporter has been told of."""
+
+ask = Table(
+    "ask",
+    metadata,
+    _id(),
+    _report(),
+    Column("case_id", Uuid(), ForeignKey("cases.id"), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("by", String(60), nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("opens", Boolean, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("answered_at", Instant),
+    Column("sealed", LargeBinary),
+    Index(None, "report_id", "state"),
+)
+"""What a reporter was asked for a case: the names of the fields still open, and the question in words (`sealed`).
+
+`opens` marks a case that lacks what its app demands: it is delivered once everything is there. `state` is `open`,
+`answered` or `dropped` (the case ended before)."""
 
 deadline = Table(
     "deadline",

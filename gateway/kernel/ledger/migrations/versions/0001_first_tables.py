@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(length=300), nullable=True),
         sa.Column("client_ref", sa.String(length=120), nullable=True),
         sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("part_of", sa.Uuid(), nullable=True),
         sa.Column("born_in", sa.String(length=40), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
@@ -204,10 +205,12 @@ def upgrade() -> None:
         sa.Column("other_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=20), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told", sa.String(length=20), nullable=True),
         sa.ForeignKeyConstraint(["other_id"], ["report.id"], name=op.f("fk_link_other_id_report")),
         sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_link_report_id_report")),
         sa.PrimaryKeyConstraint("report_id", "other_id", "kind", name=op.f("pk_link")),
     )
+    op.create_index(op.f("ix_link_kind_told"), "link", ["kind", "told"], unique=False)
     op.create_index(op.f("ix_link_other_id"), "link", ["other_id"], unique=False)
     op.create_table(
         "delivery",
@@ -289,6 +292,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_timeline")),
     )
     op.create_index(op.f("ix_timeline_report_id_at"), "timeline", ["report_id", "at"], unique=False)
+    op.create_table(
+        "ask",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("report_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(length=60), nullable=False),
+        sa.Column("fields", sa.JSON(), nullable=False),
+        sa.Column("opens", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_ask_case_id_cases")),
+        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_ask_report_id_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ask")),
+    )
+    op.create_index(op.f("ix_ask_report_id_state"), "ask", ["report_id", "state"], unique=False)
 
     for guard in POSTGRES_GUARDS if op.get_bind().dialect.name == "postgresql" else SQLITE_GUARDS:
         op.execute(guard)
