@@ -14,9 +14,10 @@ from stdnum.id import nik
 
 from gateway.flows.intake.bodies import PlaceBody, ReportBody, ReporterBody
 from gateway.kernel.policy import Policy
-from gateway.model.catalogue import Field, Need, Service, check_attributes
+from gateway.kernel.policy.asking import attribute_faults
+from gateway.model.catalogue import Need, Service
 from gateway.model.phone import e164
-from gateway.model.problem import Fault, pointer_to, refused
+from gateway.model.problem import Fault, refused
 from gateway.model.report import Content, Draft, Identity, Place, Reporter
 from gateway.model.territory import CodeRefused
 
@@ -44,7 +45,7 @@ class Checker:
             *self._place(body.place, _MARGIN_M if service.emergency else 0.0),
             *_reporter(body.reporter),
             *_occurred(body.occurred_at, now),
-            *_attributes(service, body.attributes),
+            *attribute_faults(service, body.attributes),
             *_needs(service, body),
         ]
         if not body.description.strip():
@@ -136,48 +137,6 @@ def _occurred(at: datetime | None, now: datetime) -> Iterator[Fault]:
         yield Fault(code="time-future", pointer="/occurred_at")
     elif moment < now - _PAST:
         yield Fault(code="time-ancient", pointer="/occurred_at", params={"limit": f"{_PAST.days} hari/days"})
-
-
-_ANSWERS: Final[dict[str, tuple[str, dict[str, object]]]] = {
-    "unknown": ("unknown-field", {}),
-    "required": ("missing-field", {}),
-    "not_text": ("wrong-type", {"expected": "text", "found": "?"}),
-    "many_lines": ("bad-format", {}),
-    "not_number": ("wrong-type", {"expected": "number", "found": "?"}),
-    "not_integer": ("wrong-type", {"expected": "integer", "found": "?"}),
-    "not_date": ("bad-time", {}),
-    "not_datetime": ("bad-time", {}),
-    "without_zone": ("bad-time", {}),
-    "not_boolean": ("wrong-type", {"expected": "true/false", "found": "?"}),
-    "not_nik": ("bad-nik", {}),
-    "not_phone": ("bad-phone", {}),
-    "not_choice": ("not-one-of", {}),
-    "twice": ("not-one-of", {}),
-    "too_long": ("too-long", {}),
-    "too_many": ("too-many", {}),
-    "too_small": ("out-of-range", {}),
-    "too_big": ("out-of-range", {}),
-}
-"""What a fault in an answer is called among the problems."""
-
-
-def _attributes(service: Service, attributes: dict[str, object]) -> Iterator[Fault]:
-    fields = {field.code: field for field in service.fields}
-    for found in check_attributes(service, attributes):
-        name = found.path.partition(".")[2]
-        code, params = _ANSWERS[found.code]
-        if "found" in params:
-            params = params | {"found": type(attributes.get(name)).__name__}
-        yield Fault(code=code, pointer=pointer_to("attributes", name), params=params | _bounds(fields.get(name)))
-
-
-def _bounds(field: Field | None) -> dict[str, object]:
-    if field is None:
-        return {}
-    bounds: dict[str, object] = {"limit": field.max_length, "rule": f"{field.minimum}..{field.maximum}"}
-    if field.choices:
-        bounds["possible"] = ", ".join(choice.key for choice in field.choices)
-    return bounds
 
 
 def _needs(service: Service, body: ReportBody) -> Iterator[Fault]:
