@@ -2,7 +2,7 @@
 
 from gateway.kernel.ledger import Ledger
 from gateway.kernel.ledger.reading import Whole, report_by_code, report_named
-from gateway.kernel.policy.opening import Followed
+from gateway.kernel.policy.opening import Followed, followed
 from gateway.model.codes import parse_code
 from gateway.model.principal import EVERYTHING, Principal, Role, Scope
 from gateway.model.problem import Fault, refused
@@ -23,12 +23,7 @@ class Following:
         whole = await self._look(principal, name, secret)
         if whole is None:
             raise refused([Fault(code="follow-up-unknown", pointer="/follow_up_to")])
-        numbers = {case["id"]: case["app"] for case in whole.cases}
-        return Followed(
-            id=whole.id,
-            code=whole.code,
-            numbers=tuple((numbers[number["case_id"]], number["value"]) for number in whole.references),
-        )
+        return followed(whole)
 
     async def _look(self, principal: Principal, name: str, secret: str | None) -> Whole | None:
         code = parse_code(name)

@@ -4,7 +4,7 @@ Verbs add rows, queue items and the audit entry together, so that none can be fo
 database until the ledger commits the act.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -55,6 +55,14 @@ class CaseRef(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     app: str
     version: int
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a reporter is asked for: names of fields (none: in words only). `opens`: the case is delivered once
+    everything is there."""
+
+    fields: tuple[str, ...]
+    opens: bool = False
 
 
 class Act:
@@ -271,17 +279,9 @@ class Act:
         self.record(other_code, "link.received", rule=rule, facts={"kind": str(kind), "from": report.code})
 
     def ask(
-        self,
-        report: ReportRef,
-        case: CaseRef,
-        by: str,
-        fields: Sequence[str],
-        *,
-        text: str | None = None,
-        opens: bool = False,
-        rule: str | None = None,
+        self, report: ReportRef, case: CaseRef, event: CaseEvent, by: str, asked: Asked, text: str | None, **fields: Any
     ) -> None:
-        """Ask the reporter for fields, or in words. `opens`: the case is delivered once everything is there."""
+        """Ask the reporter; `event` is the event by which the case waits for him, `text` the question in words."""
         self.insert(
             t.ask,
             id=self.new_id(),
@@ -289,15 +289,15 @@ class Act:
             case_id=case.id,
             at=self.now,
             by=by,
-            fields=list(fields),
-            opens=opens,
+            fields=list(asked.fields),
+            opens=asked.opens,
             state="open",
             answered_at=None,
             sealed=None if text is None else report.key.seal("question", text),
         )
-        facts = {"fields": ",".join(fields)} if fields else None
-        commits = None if text is None else {"text": report.key.commitment(text)}
-        self.record(report.code, "case.asked", case=case.number, rule=rule, facts=facts, commits=commits)
+        if asked.fields:
+            fields["facts"] = {"fields": ",".join(asked.fields)} | fields.get("facts", {})
+        self.hear(report, case, event, "asked", **fields)
 
     def assign(self, case: CaseRef, **values: Any) -> None:
         """Give a case to an officer (`assignee`, a pseudonym) or another agency (`agency`)."""

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.act import Act, ReportRef
+from gateway.kernel.ledger.act import Act, Asked, ReportRef
 from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
 from gateway.model.case import CaseEvent, Folded, fold
@@ -37,6 +37,7 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     rule: str | None = None
     facts: Mapping[str, str | int | bool] = {}
     values: Mapping[str, str] = {}
+    asked: Asked | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +114,10 @@ def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> Folded:
             more["facts"] = dict(happening.facts)
         if happening.text is not None:
             more["commits"] = {"text": report.key.commitment(happening.text)}
-        act.hear(report, case, happening.event, happening.kind, **more)
+        if happening.asked is not None:
+            act.ask(report, case, happening.event, happening.by, happening.asked, happening.text, **more)
+        else:
+            act.hear(report, case, happening.event, happening.kind, **more)
         moved = happening.event.status is not None and happening.event.id not in folded.superseded
         if not happening.silent and (moved or happening.text is not None):
             status = happening.event.status if moved else None

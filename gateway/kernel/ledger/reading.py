@@ -154,6 +154,26 @@ def links_of(connection: Connection, report_id: UUID) -> list[Row]:
     return sorted(found, key=lambda row: (row["at"], row["code"], row["kind"]))
 
 
+def linked_numbers(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return the numbers that apps gave to the reports this one is a follow-up (part, objection, …) of:
+    `{kind, code, identity, privacy, app, value}`."""
+    rows = connection.execute(
+        select(
+            t.link.c.kind,
+            t.report.c.code,
+            t.report.c.identity,
+            t.report.c.privacy,
+            t.reference.c.app,
+            t.reference.c.value,
+        )
+        .join(t.report, t.report.c.id == t.link.c.other_id)
+        .join(t.reference, t.reference.c.report_id == t.report.c.id)
+        .where(t.link.c.report_id == report_id)
+        .order_by(t.link.c.at, t.report.c.code, t.reference.c.kind, t.reference.c.value)
+    ).mappings()
+    return [dict(row) for row in rows]
+
+
 def case_by_number(connection: Connection, app: str, values: Sequence[str]) -> Row | None:
     """Return the case that one of an app's numbers names."""
     found = connection.execute(

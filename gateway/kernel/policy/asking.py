@@ -20,6 +20,7 @@ from gateway.model.territory import CodeRefused
 PEOPLE: Final = ("reporter.name", "reporter.phone", "reporter.email", "reporter.national_id")
 PLACES: Final = ("place.village", "place.address", "place.landmark")
 """What may be asked beside the fields of a form; any of the places answers `place.any`."""
+ASKED_BESIDE: Final = (*PEOPLE, *PLACES, str(Need.PLACE))
 _LONGEST: Final = 300
 _TEXTS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "unknown": ("unknown-field", {}),
@@ -46,7 +47,7 @@ _TEXTS: Final[dict[str, tuple[str, dict[str, object]]]] = {
 
 def askable(service: Service) -> tuple[str, ...]:
     """Return every name that a reporter of a service may be asked for."""
-    return (*(field.code for field in service.fields), *PEOPLE, *PLACES, str(Need.PLACE))
+    return (*(field.code for field in service.fields), *ASKED_BESIDE)
 
 
 def missing(service: Service, content: Content) -> tuple[str, ...]:
@@ -115,6 +116,12 @@ def completed(content: Content, answers: Mapping[str, object], gazetteer: Gazett
         attributes=content.attributes | form,
         reporter=msgspec.structs.replace(content.reporter, **people),
     )
+
+
+def question(service: Service, names: Sequence[str], labels: Mapping[str, str]) -> str:
+    """Return what is asked for as lines in words; `labels` as in `told`."""
+    fields = {field.code: field.label.id for field in service.fields}
+    return "\n".join(f"- {fields.get(name) or labels.get(name, name)}" for name in names)
 
 
 def told(service: Service, answers: Mapping[str, object], labels: Mapping[str, str]) -> str:

@@ -38,6 +38,10 @@ REQUIRED: Final = frozenset(
         *(f"message.{what}" for what in ("app", "agency", "citizen", "asked", "not_carried", "attachment")),
         *(f"sms.{what}" for what in ("received", "informasi", "news", "needs_info")),
         *(f"clock.{what}" for what in ("extended", "passed")),
+        *(f"need.{what}" for what in ("name", "phone", "email", "national_id")),
+        *(f"need.{what}" for what in ("village", "address", "landmark", "any")),
+        *(f"report.{what}" for what in ("split", "part", "escalated", "answered")),
+        *(f"report.{what}" for what in ("duplicate", "duplicate_resolved", "duplicate_ended")),
         "document.received",
         "suggestion.call_112",
     }

@@ -1,29 +1,37 @@
 """One act opens a plan: report, cases, deliveries, deadlines and what is told, with the rule behind each.
 
-Intake and inbound open reports the same way; what differs is who owns the report and whether it was born in an
-app (then that app holds the first case already and nothing is sent to it).
+Intake, inbound and the desk open reports the same way; what differs is who owns the report and whether it was born in
+an app (then that app holds the first case already and nothing is sent to it). The desk also opens cases on reports
+that are there, and reports that lack something: those ask for it and are delivered once it is there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
+from uuid import UUID
 
 import msgspec
 
 from gateway.kernel.ledger import Act, CaseRef, Ledger, ReportRef
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.policy.plan import AppState, Plan, PlanInput
+from gateway.kernel.ledger.act import Asked
+from gateway.kernel.ledger.reading import Whole
+from gateway.kernel.policy.asking import missing, question
+from gateway.kernel.policy.matter import Matter, linked_to, protects, submission_of
+from gateway.kernel.policy.plan import AppState, Plan, PlanInput, PlannedCase, PlannedDeadline, hindrance
 from gateway.kernel.policy.policy import Policy
+from gateway.model.case import CaseEvent
+from gateway.model.catalogue import Kind, Service
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command
 from gateway.model.link import LinkKind
-from gateway.model.report import Draft, Identity, Place
+from gateway.model.report import Draft
 from gateway.model.status import Status
-from gateway.model.text import shortened
-from gateway.sdk.types import Document, Linked, Person, PlaceCodes, Site, Submission
+from gateway.sdk.types import Document, Submission
 
 DESK: Final = "gateway"
 """Name under which the gateway's own desk stands among the apps."""
-_TITLE: Final = 100
+REFERRED: Final = "desk_referred"
+"""The reason of a case that an officer opened elsewhere."""
 
 
 class Born(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +43,36 @@ class Born(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
-    """The report that a new one follows, with the numbers apps gave to it."""
+    """The report that a new one follows, is split off or escalated from, with the numbers apps gave to it.
 
-    id: object
+    `identity` and `privacy` are the other's: whether its reporter is hidden. `about` is its kind of report; `rule` and
+    `reason` tell why an officer linked the two.
+    """
+
+    id: UUID
     code: str
     numbers: tuple[tuple[str, str], ...]
+    kind: LinkKind = LinkKind.FOLLOW_UP_TO
+    identity: str = "open"
+    privacy: str = "normal"
+    about: str = ""
+    rule: str | None = None
+    reason: str | None = None
+
+
+def followed(whole: Whole, kind: LinkKind = LinkKind.FOLLOW_UP_TO, **why: str | None) -> Followed:
+    """Return a report as one that a new one follows."""
+    apps = {case["id"]: case["app"] for case in whole.cases}
+    return Followed(
+        id=whole.id,
+        code=whole.code,
+        numbers=tuple((apps[number["case_id"]], number["value"]) for number in whole.references),
+        kind=kind,
+        identity=whole.report["identity"],
+        privacy=whole.report["privacy"],
+        about=whole.report["kind"],
+        **why,
+    )
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +113,7 @@ class Apps(Protocol):
         """Return the submission as this app may have it, with its category, and the names of the shared fields."""
 
     def title(self, app: str) -> str:
-        """Return the app's name for people."""
+        """Return the app's name for people. Raises KeyError."""
 
 
 class Opener:
@@ -115,8 +148,21 @@ class Opener:
                 received_at=act.now,
                 occurred_at=draft.occurred_at or act.now,
             ),
-            {name: AppState(mode=state.mode, services=state.services) for name, state in self._apps.states().items()},
+            self._states(),
         )
+
+    def placed(self, service: Service, agency: str, app: str) -> PlannedCase:
+        """Return the case that an officer wants in an app, or why it must stand at the gateway's own desk instead."""
+        if app == DESK:
+            return PlannedCase(app=None, profile=None, agency=agency, reason=REFERRED, rule="desk:refer")
+        hindered = hindrance(app, service.code, self._states())
+        if hindered is not None:
+            return PlannedCase(app=None, profile=None, agency=agency, reason=hindered, rule="desk:refer")
+        profile = service.profile if app == service.app else None
+        return PlannedCase(app=app, profile=profile, agency=agency, reason=REFERRED, rule="desk:refer")
+
+    def _states(self) -> dict[str, AppState]:
+        return {name: AppState(mode=state.mode, services=state.services) for name, state in self._apps.states().items()}
 
     def open(
         self,
@@ -127,13 +173,21 @@ class Opener:
         born: Born | None = None,
         followed: Followed | None = None,
         files: tuple[File, ...] = (),
+        part_of: UUID | None = None,
+        asks: str | None = None,
     ) -> Opened:
-        """Add the opening of a report to an act."""
+        """Add the opening of a report to an act.
+
+        `asks` names the agency that opens it for its reporter: what the service demands and the draft lacks is asked
+        in its name, and the cases wait for it. `part_of` is the report whose secret opens this one too.
+        """
         plan = self.plan(draft, act, born)
+        service = self._policy.services[draft.service]
+        lacking = missing(service, draft.content) if asks is not None and plan.cases else ()
+        sent = () if lacking else [case for case in plan.cases if case.app is not None]
         key = self._ledger.vault.new_key()
         code = new_code(self._ledger.entropy.below)
         report_id = act.new_id()
-        sent = [case for case in plan.cases if case.app is not None]
         report = act.open(
             code,
             key,
@@ -146,12 +200,13 @@ class Opener:
                 "emergency": plan.emergency,
                 "agency": plan.agency,
                 "village": draft.content.place.village,
-                "status": Status.RECEIVED,
+                "status": Status.NEEDS_INFO if lacking else Status.RECEIVED,
                 "identity": str(draft.identity),
                 "channel": draft.channel,
                 "owner": owner,
                 "client_ref": draft.client_ref,
                 "epoch": 0,
+                "part_of": part_of,
                 "born_in": born.app if born else None,
                 "occurred_at": draft.occurred_at,
                 "received_at": act.now,
@@ -168,50 +223,129 @@ class Opener:
             commits={"content": key.commitment(draft.content)},
         )
         act.say(report, "report.received", DESK)
-        if followed is not None:
-            act.link(report, followed.id, followed.code, LinkKind.FOLLOW_UP_TO)  # type: ignore[arg-type]
+        linked = self._follow(act, report, plan, followed) if followed is not None else ()
         for file in files:
             self._attach(act, report, file)
+        hidden = protects(draft.identity, plan.privacy)
+        matter = Matter(
+            service=draft.service,
+            priority=str(plan.priority),
+            content=draft.content,
+            hidden=hidden,
+            occurred_at=draft.occurred_at or act.now,
+            received_at=act.now,
+            linked=linked_to(linked, hidden),
+            documents=tuple(
+                Document(name=file.name, media_type=str(file.row["media_type"]), digest=str(file.row["digest"]))
+                for file in files
+            ),
+        )
         cases: list[CaseRef] = []
         if born is not None:
             cases.append(self._born(act, report, born, plan))
         number = 0
-        for planned_case in plan.cases:
-            app = planned_case.app or DESK
-            row = {
-                "app": app,
-                "profile": planned_case.profile,
-                "service": draft.service,
-                "status": Status.RECEIVED,
-                "agency": planned_case.agency,
-                "reason": planned_case.reason,
-                "rule": planned_case.rule,
-            }
-            case = act.open_case(report, len(cases) + 1, row, plan.digest)
+        for planned in plan.cases:
+            asked = Asked(fields=lacking, opens=True) if lacking else None
+            case = self.add(act, report, len(cases) + 1, planned, draft.service, plan.digest, asked, asks or DESK)
             cases.append(case)
-            if planned_case.app is None:
-                act.say(
-                    report,
-                    "case.desk",
-                    DESK,
-                    case=case,
-                    reason=planned_case.reason,
-                    agency=self._policy.agencies[planned_case.agency].short_name,
-                )
-                continue
-            if planned_case.reason.startswith("app_"):
-                act.say(
-                    report,
-                    "case.fallback",
-                    DESK,
-                    case=case,
-                    app=self._apps.title(planned_case.app),
-                    reason=planned_case.reason,
-                )
-            number += 1
-            self._send(act, report, case, number, draft, plan, planned_case.profile, followed, files)
-        self._deadlines(act, report, plan)
+            if planned.app is not None and not lacking:
+                number += 1
+                self.deliver(act, report, case, number, planned.profile, matter, plan.emergency)
+        if not lacking:
+            self.start(act, report, plan.deadlines, plan.digest)
         return Opened(code=code, report=report, plan=plan, cases=tuple(cases))
+
+    # -- cases of a report that is there ---------------------------------------------------------------------------
+
+    def add(
+        self,
+        act: Act,
+        report: ReportRef,
+        number: int,
+        planned: PlannedCase,
+        service: str,
+        config: str,
+        asked: Asked | None = None,
+        by: str = DESK,
+    ) -> CaseRef:
+        """Open a case where it was planned, and tell it. With `asked` it waits for its reporter's answer."""
+        row = {
+            "app": planned.app or DESK,
+            "profile": planned.profile,
+            "service": service,
+            "status": Status.RECEIVED if asked is None else Status.NEEDS_INFO,
+            "agency": planned.agency,
+            "reason": planned.reason,
+            "rule": planned.rule,
+        }
+        case = act.open_case(report, number, row, config)
+        agency = self._policy.agencies[planned.agency].short_name
+        if planned.app is None:
+            act.say(report, "case.desk", DESK, case=case, reason=planned.reason, agency=agency)
+        elif planned.reason.startswith("app_"):
+            title = self._apps.title(planned.app)
+            act.say(report, "case.fallback", DESK, case=case, app=title, reason=planned.reason)
+        if asked is not None:
+            text = question(self._policy.services[service], asked.fields, self._policy.needs("id"))
+            event = CaseEvent(id=f"ask:{act.new_id()}", at=act.now, status=Status.NEEDS_INFO)
+            act.ask(report, case, event, by, asked, text, rule=f"service:{service}")
+            act.say(report, "message.asked", by, case=case, status=Status.NEEDS_INFO, text=text)
+        return case
+
+    def deliver(
+        self,
+        act: Act,
+        report: ReportRef,
+        case: CaseRef,
+        number: int,
+        profile: str | None,
+        matter: Matter,
+        emergency: bool,
+    ) -> None:
+        """Queue delivery `number` of a report, by which a case begins in its app; what is shared is entered."""
+        submission = submission_of(matter, report.code, number, profile, self._policy.gazetteer)
+        prepared, shared = self._apps.prepare(case.app, profile, submission)
+        act.send(report, case, number, Command.OPEN, prepared, emergency)
+        act.record(
+            report.code,
+            "data.disclosed",
+            case=case.number,
+            rule=f"shares:{case.app}",
+            facts={"to": case.app, "fields": ",".join(sorted(shared))},
+        )
+        act.say(report, "delivery.waiting", DESK, case=case, app=self._apps.title(case.app))
+
+    def start(self, act: Act, report: ReportRef, deadlines: Sequence[PlannedDeadline], config: str) -> None:
+        """Start clocks of a report."""
+        for deadline in deadlines:
+            act.insert(
+                t.deadline,
+                report_id=report.id,
+                clock=deadline.clock,
+                by=deadline.by,
+                until=deadline.until,
+                met_at=None,
+                state="running",
+                rule=deadline.rule,
+            )
+            act.record(
+                report.code,
+                "clock.started",
+                rule=deadline.rule,
+                config=config,
+                facts={"clock": deadline.clock, "by": deadline.by.isoformat()},
+            )
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _follow(self, act: Act, report: ReportRef, plan: Plan, followed: Followed) -> list[dict[str, str]]:
+        """Link a new report to the one it follows; return that one's numbers, as `reading.linked_numbers` does."""
+        kind = followed.kind
+        if kind is LinkKind.FOLLOW_UP_TO and plan.kind is Kind.OBJECTION and followed.about == Kind.INFORMATION:
+            kind = LinkKind.OBJECTION_TO
+        act.link(report, followed.id, followed.code, kind, rule=followed.rule, reason=followed.reason)
+        facts = {"kind": str(kind), "code": followed.code, "identity": followed.identity, "privacy": followed.privacy}
+        return [facts | {"app": app, "value": value} for app, value in followed.numbers]
 
     def _born(self, act: Act, report: ReportRef, born: Born, plan: Plan) -> CaseRef:
         row = {
@@ -227,98 +361,6 @@ class Opener:
         act.refer(report, case, born.references)
         return case
 
-    def _send(
-        self,
-        act: Act,
-        report: ReportRef,
-        case: CaseRef,
-        number: int,
-        draft: Draft,
-        plan: Plan,
-        profile: str | None,
-        followed: Followed | None,
-        files: tuple[File, ...],
-    ) -> None:
-        submission = self._submission(act, report, number, draft, plan, profile, followed, files)
-        prepared, shared = self._apps.prepare(case.app, profile, submission)
-        act.send(report, case, number, Command.OPEN, prepared, plan.emergency)
-        act.record(
-            report.code,
-            "data.disclosed",
-            case=case.number,
-            rule=f"shares:{case.app}",
-            facts={"to": case.app, "fields": ",".join(sorted(shared))},
-        )
-        act.say(report, "delivery.waiting", DESK, case=case, app=self._apps.title(case.app))
-
-    def _submission(
-        self,
-        act: Act,
-        report: ReportRef,
-        number: int,
-        draft: Draft,
-        plan: Plan,
-        profile: str | None,
-        followed: Followed | None,
-        files: tuple[File, ...],
-    ) -> Submission:
-        content = draft.content
-        linked = followed and tuple(
-            Linked(kind="follow_up_to", app=app, value=value, code=followed.code) for app, value in followed.numbers
-        )
-        return Submission(
-            key=f"{report.code}-{number}",
-            code=report.code,
-            service=draft.service,
-            category="",
-            profile=profile,
-            priority=str(plan.priority),
-            title=shortened(content.description, _TITLE),
-            text=content.description,
-            occurred_at=draft.occurred_at or act.now,
-            received_at=act.now,
-            site=self._site(content.place),
-            reporter=Person(
-                name=content.reporter.name,
-                phone=content.reporter.phone,
-                email=content.reporter.email,
-                national_id=content.reporter.national_id,
-                hidden=self._hidden(draft, plan),
-            ),
-            attributes=content.attributes,
-            linked=linked or (),
-            documents=tuple(
-                Document(name=file.name, media_type=str(file.row["media_type"]), digest=str(file.row["digest"]))
-                for file in files
-            ),
-        )
-
-    def _hidden(self, draft: Draft, plan: Plan) -> bool:
-        """A reporter is hidden from the app when he asked for it or when the service protects him anyway."""
-        return draft.identity is not Identity.OPEN or str(plan.privacy) == "sensitive_reporter"
-
-    def _site(self, place: Place) -> Site:
-        codes = None
-        if place.village is not None:
-            village = self._policy.gazetteer.by_code(place.village)
-            district = self._policy.gazetteer.by_code(village.parent)
-            codes = PlaceCodes(
-                kemendagri=village.code,
-                compact=village.compact,
-                bps=village.bps,
-                bps_district=district.bps or "",
-                village=village.name,
-                district=district.name,
-            )
-        return Site(
-            codes=codes,
-            latitude=place.latitude,
-            longitude=place.longitude,
-            accuracy_m=place.accuracy_m,
-            address=place.address,
-            landmark=place.landmark,
-        )
-
     def _attach(self, act: Act, report: ReportRef, file: File) -> None:
         row = file.row
         name = f"{row['id'].hex}"  # type: ignore[attr-defined]
@@ -331,23 +373,3 @@ class Opener:
             commits={"file": report.key.commitment(str(row["digest"]))},
             facts={"media_type": str(row["media_type"]), "size": int(str(row["size"]))},
         )
-
-    def _deadlines(self, act: Act, report: ReportRef, plan: Plan) -> None:
-        for deadline in plan.deadlines:
-            act.insert(
-                t.deadline,
-                report_id=report.id,
-                clock=deadline.clock,
-                by=deadline.by,
-                until=deadline.until,
-                met_at=None,
-                state="running",
-                rule=deadline.rule,
-            )
-            act.record(
-                report.code,
-                "clock.started",
-                rule=deadline.rule,
-                config=plan.digest,
-                facts={"clock": deadline.clock, "by": deadline.by.isoformat()},
-            )

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from gateway.kernel.policy.asking import ASKED_BESIDE
 from gateway.kernel.policy.check import examine
 from gateway.kernel.policy.clocks import Clock, Clocks, clock_of
 from gateway.kernel.policy.danger import DangerWords
@@ -122,6 +123,10 @@ class Policy:
     def status_title(self, status: str, lang: str, sensitive: bool = False) -> str:
         """Return a status in words; for a sensitive report the quiet words, where there are some."""
         return self.notices.text(f"status.{status}", lang, sensitive=sensitive)
+
+    def needs(self, lang: str) -> dict[str, str]:
+        """Return what may be asked about people and places in words, by name (`reporter.phone`)."""
+        return {name: self.notices.text(f"need.{name.partition('.')[2]}", lang) for name in ASKED_BESIDE}
 
     def suggest(self, text: str) -> tuple[str, ...]:
         """Return the emergency services that a text suggests, the first mentioned first."""

@@ -1,0 +1,99 @@
+"""What an app is told of a report before the host reduces it to what that app may know."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from gateway.model.catalogue import Privacy
+from gateway.model.codes import delivery_key
+from gateway.model.gazetteer import Gazetteer
+from gateway.model.report import Content, Identity, Place
+from gateway.model.text import shortened
+from gateway.sdk.types import Document, Linked, Person, PlaceCodes, Site, Submission
+
+_TITLE: Final = 100
+
+
+class Matter(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as it is told to one app: its service there, what was said, by whom (`hidden`: not to be known), and
+    the records of other apps that belong to it."""
+
+    service: str
+    priority: str
+    content: Content
+    hidden: bool
+    occurred_at: datetime
+    received_at: datetime
+    linked: tuple[Linked, ...] = ()
+    documents: tuple[Document, ...] = ()
+
+
+def protects(identity: str, privacy: str) -> bool:
+    """Tell whether a reporter is hidden from apps: he asked for it, or the service protects him anyway."""
+    return identity != Identity.OPEN or privacy == Privacy.SENSITIVE_REPORTER
+
+
+def linked_to(rows: Sequence[dict[str, Any]], hidden: bool) -> tuple[Linked, ...]:
+    """Return the records of linked reports (`reading.linked_numbers`) that an app may be told.
+
+    A number leads whoever holds it to the other record. Where one of the two reporters is hidden and the other is not,
+    it would tell who the hidden one may be: then it is left out.
+    """
+    return tuple(
+        Linked(kind=row["kind"], app=row["app"], value=row["value"], code=row["code"])
+        for row in rows
+        if protects(row["identity"], row["privacy"]) == hidden
+    )
+
+
+def submission_of(matter: Matter, code: str, number: int, profile: str | None, gazetteer: Gazetteer) -> Submission:
+    """Return the matter as delivery `number` of a report to one app."""
+    content = matter.content
+    return Submission(
+        key=delivery_key(code, number),
+        code=code,
+        service=matter.service,
+        category="",
+        profile=profile,
+        priority=matter.priority,
+        title=shortened(content.description, _TITLE),
+        text=content.description,
+        occurred_at=matter.occurred_at,
+        received_at=matter.received_at,
+        site=_site(content.place, gazetteer),
+        reporter=Person(
+            name=content.reporter.name,
+            phone=content.reporter.phone,
+            email=content.reporter.email,
+            national_id=content.reporter.national_id,
+            hidden=matter.hidden,
+        ),
+        attributes=content.attributes,
+        linked=matter.linked,
+        documents=matter.documents,
+    )
+
+
+def _site(place: Place, gazetteer: Gazetteer) -> Site:
+    codes = None
+    if place.village is not None:
+        village = gazetteer.by_code(place.village)
+        district = gazetteer.by_code(village.parent)
+        codes = PlaceCodes(
+            kemendagri=village.code,
+            compact=village.compact,
+            bps=village.bps,
+            bps_district=district.bps or "",
+            village=village.name,
+            district=district.name,
+        )
+    return Site(
+        codes=codes,
+        latitude=place.latitude,
+        longitude=place.longitude,
+        accuracy_m=place.accuracy_m,
+        address=place.address,
+        landmark=place.landmark,
+    )
