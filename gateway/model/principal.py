@@ -51,8 +51,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Whose reports a read may return. Every read takes one; there is no read without.
 
     Exactly the fields that are set apply, joined by *or*: `everything`; reports owned by `owner` (a
-    `Principal.key`); reports with a case at `agency`; the one report `code` (its secret was checked).
-    `restricted` lets services of privacy class *restricted* through for agency scopes.
+    `Principal.key`); reports with a case at `agency`; the one report `code` (its secret was checked) and what was split
+    off it. `restricted` lets services of privacy class *restricted* through for agency scopes.
     """
 
     everything: bool = False

@@ -7,8 +7,8 @@ from gateway.kernel.ledger import Act, Erased, Ledger, Stale, Taken
 from gateway.model.problem import Problem
 
 _TRIES: Final = 20
-NUMBERED: Final = frozenset({"delivery", "cases"})
-"""Tables whose rows are numbered within a report: a number that is taken says that somebody else was first."""
+NUMBERED: Final = frozenset({"delivery", "cases", "deadline", "report", "stream"})
+"""Tables whose rows are numbered within a report, or named by chance: thinking again gives another number or name."""
 
 
 async def decided(ledger: Ledger, think: Callable[[], Awaitable[Act]]) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
+from gateway.flows.desk.meant import event, meant
 from gateway.flows.desk.show import takes_messages, title
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
@@ -18,7 +19,7 @@ from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.model.case import CaseEvent
-from gateway.model.codes import delivery_key, parse_code
+from gateway.model.codes import delivery_key
 from gateway.model.delivery import Command
 from gateway.model.problem import Problem
 from gateway.model.status import GATEWAY_ONLY, OPEN, TRANSITIONS, Status
@@ -53,7 +54,8 @@ class Officer:
         done: list[Done] = []
 
         async def think() -> Act:
-            whole, row, known = await self._case(desk, code, number)
+            at = await meant(self._ledger, desk, code, number)
+            whole, row, known = at.whole, at.row, at.known
             act = self._ledger.act(desk.actor, "desk:reply")
             if row["app"] == queries.DESK:
                 moved = self._moved(act, desk, whole, row, known, "reply", text, self._target(row, status))
@@ -80,7 +82,8 @@ class Officer:
         done: list[Done] = []
 
         async def think() -> Act:
-            whole, row, known = await self._case(desk, code, number)
+            at = await meant(self._ledger, desk, code, number)
+            whole, row, known = at.whole, at.row, at.known
             if row["app"] != queries.DESK:
                 raise Problem("case-in-app", app=title(self._host, row["app"]), possible="reply, note")
             act = self._ledger.act(desk.actor, "desk:close")
@@ -97,7 +100,8 @@ class Officer:
         done: list[Done] = []
 
         async def think() -> Act:
-            whole, row, _ = await self._case(desk, code, number)
+            at = await meant(self._ledger, desk, code, number)
+            whole, row = at.whole, at.row
             report = whole.ref(self._ledger.vault)
             act = self._ledger.act(desk.actor, "desk:note")
             act.say(report, "desk.note", desk.by, case=case_ref(row), text=text, internal=True)
@@ -111,26 +115,6 @@ class Officer:
         return done[0]
 
     # -- parts -------------------------------------------------------------------------------------------------
-
-    async def _case(self, desk: Desk, code: str, number: int | None) -> tuple[Whole, Row, list[CaseEvent]]:
-        """Return the case meant: the one numbered, else the desk's own, else the only open one at this agency."""
-        found = await self._ledger.read(queries.report, desk.scope, parse_code(code) or "")
-        if found is None:
-            raise Problem("not-found")
-        whole, events = found
-        mine = [row for row in whole.cases if desk.agency is None or row["agency"] == desk.agency]
-        if number is not None:
-            mine = [row for row in mine if row["number"] == number]
-        for wanted in (
-            [row for row in mine if row["app"] == queries.DESK and row["status"] in OPEN],
-            [row for row in mine if row["status"] in OPEN],
-            mine,
-        ):
-            if len(wanted) == 1:
-                return whole, wanted[0], events[wanted[0]["id"]]
-            if wanted:
-                raise Problem("case-ambiguous", cases=", ".join(str(row["number"]) for row in wanted))
-        raise Problem("not-found")
 
     def _target(self, row: Row, wanted: Status | None) -> Status | None:
         """Return the status to move to (None: stay), or refuse with what is possible from here."""
@@ -156,11 +140,8 @@ class Officer:
         text: str,
         status: Status | None,
     ) -> str:
-        # Numbered, so that what officers say stays in the order they said it, whatever a clock does.
-        number = 1 + max((event.seq or 0 for event in known), default=0)
-        event = CaseEvent(id=f"desk:{act.new_id()}", at=act.now, status=status, seq=number)
         happening = Happening(
-            event=event,
+            event=event(act, row, known, status),
             kind=kind,
             by=desk.by,
             text=text,

@@ -154,10 +154,12 @@ cases = Table(
     Column("seen_at", Instant),
     Column("assignee", String(40)),
     Column("version", Integer, nullable=False),
+    Column("sealed", LargeBinary),
     UniqueConstraint("report_id", "number"),
     Index(None, "agency", "status", "since"),
 )
-"""That report inside one app, or at the gateway's own desk (`app` = `gateway`)."""
+"""That report inside one app, or at the gateway's own desk (`app` = `gateway`). `sealed` is what is said there,
+where an officer said it differently from the report; `assignee` the pseudonym of the officer who has it."""
 
 reference = Table(
     "reference",

@@ -66,7 +66,7 @@ def fitting(service: Service, attributes: Mapping[str, object]) -> dict[str, obj
 
 
 def attribute_faults(
-    service: Service, attributes: Mapping[str, object], under: str = "attributes", *, partly: bool = False
+    service: Service, attributes: Mapping[str, object], under: str = "/attributes", *, partly: bool = False
 ) -> Iterator[Fault]:
     """Yield what is wrong with the answers to a service's form; `partly`: what is not there is no fault."""
     fields = {field.code: field for field in service.fields}
@@ -77,7 +77,7 @@ def attribute_faults(
         code, params = _TEXTS[found.code]
         if "found" in params:
             params = params | {"found": type(attributes.get(name)).__name__}
-        yield Fault(code=code, pointer=pointer_to(under, name), params=params | _bounds(fields.get(name)))
+        yield Fault(code=code, pointer=under + pointer_to(name), params=params | _bounds(fields.get(name)))
 
 
 def answer_faults(
@@ -94,7 +94,7 @@ def answer_faults(
         elif (code := _fault(name, value, gazetteer)) is not None:
             params = {"expected": "text", "found": type(value).__name__, "village": value, "limit": _LONGEST}
             faults.append(Fault(code=code, pointer=pointer_to("answers", name), params=params))
-    return [*faults, *attribute_faults(service, form, "answers", partly=True)]
+    return [*faults, *attribute_faults(service, form, "/answers", partly=True)]
 
 
 def remaining(names: Sequence[str], answers: Collection[str]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from gateway.model.catalogue import Kind, Service
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command
 from gateway.model.link import LinkKind
-from gateway.model.report import Draft
+from gateway.model.report import Content, Draft
 from gateway.model.status import Status
 from gateway.sdk.types import Document, Submission
 
@@ -267,9 +267,12 @@ class Opener:
         config: str,
         asked: Asked | None = None,
         by: str = DESK,
+        content: Content | None = None,
     ) -> CaseRef:
-        """Open a case where it was planned, and tell it. With `asked` it waits for its reporter's answer."""
-        row = {
+        """Open a case where it was planned, and tell it. With `asked` it waits for its reporter's answer; `content` is
+        what is said there where an officer said it differently from the report."""
+        row: dict[str, object] = {} if content is None else {"sealed": report.key.seal("case-content", content)}
+        row |= {
             "app": planned.app or DESK,
             "profile": planned.profile,
             "service": service,
