@@ -41,6 +41,63 @@ class ReasonBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reason: Reason
 
 
+class ReferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a report is referred to: an `app` (`gateway` is its own desk), an `agency`, or where the catalogue sends its
+    `service` (default: the service of the case). An emergency service makes a report of its own.
+
+    `description` is what is said there instead of the reporter's words, `attributes` answer the service's form.
+    """
+
+    reason: Reason
+    app: Annotated[str, Meta(max_length=40)] | None = None
+    agency: Annotated[str, Meta(max_length=40)] | None = None
+    service: Annotated[str, Meta(max_length=40)] | None = None
+    description: Words | None = None
+    attributes: dict[str, object] = {}
+    case: Case | None = None
+
+
+class PartBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One part that becomes a report of its own, in an officer's words."""
+
+    service: Annotated[str, Meta(max_length=40)]
+    description: Words
+    attributes: dict[str, object] = {}
+    reason: Reason | None = None
+
+
+class SplitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is split off a report."""
+
+    parts: Annotated[list[PartBody], Meta(min_length=1, max_length=10)]
+    reason: Reason | None = None
+
+
+class LinkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """This report is a `kind` of the one that `code` names (its code, or a number that an app gave)."""
+
+    kind: str
+    code: Annotated[str, Meta(min_length=1, max_length=120)]
+    reason: Reason
+
+
+class AskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the reporter is asked: `fields` of the service's form, or of persons and places, and a question in words."""
+
+    fields: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=20)] = []
+    text: Words | None = None
+    case: Case | None = None
+
+
+class AssignBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who works on a case: an `officer` (the subject of his account; `me`), or another `agency`; `note` why."""
+
+    officer: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    agency: Annotated[str, Meta(max_length=40)] | None = None
+    note: Reason | None = None
+    case: Case | None = None
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The number under which the app has it: `kind` as that app's numbers are called, `value` the number."""
 
@@ -164,3 +221,64 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How the apps are, worst first."""
 
     apps: list[AppHealth]
+
+
+class Referred(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a report was referred to.
+
+    `report` is it, or the emergency that was made of it; `case` its new case there, in `app` (`gateway`: the desk) at
+    `agency`; `reason` why it stands there; `missing` what its reporter is asked for before it is delivered.
+    """
+
+    report: str
+    case: int
+    app: str
+    agency: str
+    status: str
+    reason: str
+    missing: list[str]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A part as it was opened. `code` is null where it would tell who a hidden reporter is."""
+
+    code: str | None
+    service: str
+    app: str
+    agency: str
+    status: str
+    missing: list[str]
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report was split into."""
+
+    report: str
+    parts: list[Part]
+
+
+class Linked(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that was made, and the report's status now."""
+
+    report: str
+    kind: str
+    code: str
+    status: str
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reporter was asked for, and the status of the report now."""
+
+    report: str
+    case: int
+    status: str
+    fields: list[str]
+
+
+class Assigned(msgspec.Struct, frozen=True, kw_only=True):
+    """Who has a case now: an officer (by pseudonym) at an agency."""
+
+    report: str
+    case: int
+    agency: str
+    owner: str | None

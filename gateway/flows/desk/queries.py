@@ -192,3 +192,28 @@ def health(connection: Connection) -> dict[str, Row]:
     for row in connection.execute(select(t.cursor)).mappings():
         apps[row["app"]].update(polled=row["polled_at"], answered=row["answered_at"], fault=row["fault"])
     return apps
+
+
+def clocks(connection: Connection, report_id: UUID) -> set[str]:
+    """Return the clocks that a report has or had."""
+    found = connection.execute(select(t.deadline.c.clock).where(t.deadline.c.report_id == report_id))
+    return set(found.scalars())
+
+
+def attached(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return the files of a report, oldest first."""
+    found = connection.execute(
+        select(t.attachment).where(t.attachment.c.report_id == report_id).order_by(t.attachment.c.id)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def children(connection: Connection, report_id: UUID, kind: str) -> list[Row]:
+    """Return the reports that are a `kind` of this one, oldest first."""
+    found = connection.execute(
+        select(t.report)
+        .join(t.link, t.link.c.report_id == t.report.c.id)
+        .where(t.link.c.other_id == report_id, t.link.c.kind == kind)
+        .order_by(t.link.c.at, t.report.c.code)
+    )
+    return [dict(row) for row in found.mappings()]

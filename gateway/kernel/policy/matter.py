@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from gateway.model.catalogue import Privacy
+from gateway.kernel.ledger import Vault
+from gateway.kernel.ledger.reading import Row, Whole
+from gateway.kernel.policy.asking import fitting
+from gateway.model.catalogue import Privacy, Service
 from gateway.model.codes import delivery_key
 from gateway.model.gazetteer import Gazetteer
+from gateway.model.link import LinkKind
 from gateway.model.report import Content, Identity, Place
 from gateway.model.text import shortened
 from gateway.sdk.types import Document, Linked, Person, PlaceCodes, Site, Submission
@@ -35,7 +39,26 @@ def protects(identity: str, privacy: str) -> bool:
     return identity != Identity.OPEN or privacy == Privacy.SENSITIVE_REPORTER
 
 
-def linked_to(rows: Sequence[dict[str, Any]], hidden: bool) -> tuple[Linked, ...]:
+def content_of(whole: Whole, row: Row, vault: Vault, service: Service) -> Content:
+    """Return what is said in a case: what an officer said there, else what the report says, with those answers that the
+    case's service asks for too. Raises `Erased`."""
+    key = whole.key(vault)
+    if row["sealed"] is not None:
+        return key.open("case-content", row["sealed"], Content)
+    content = key.open("content", whole.report["sealed"], Content)
+    if row["service"] == whole.report["service"]:
+        return content
+    return msgspec.structs.replace(content, attributes=fitting(service, content.attributes))
+
+
+def own_numbers(whole: Whole) -> list[Row]:
+    """Return the numbers that apps gave to the report itself, as `reading.linked_numbers` does for others."""
+    facts = {name: whole.report[name] for name in ("code", "identity", "privacy")} | {"kind": LinkKind.RELATED_TO}
+    apps = {case["id"]: case["app"] for case in whole.cases}
+    return [facts | {"app": apps[row["case_id"]], "value": row["value"]} for row in whole.references]
+
+
+def linked_to(rows: Sequence[Row], hidden: bool) -> tuple[Linked, ...]:
     """Return the records of linked reports (`reading.linked_numbers`) that an app may be told.
 
     A number leads whoever holds it to the other record. Where one of the two reporters is hidden and the other is not,
