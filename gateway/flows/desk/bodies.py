@@ -42,8 +42,8 @@ class ReasonBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ReferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a report is referred to: an `app` (`gateway` is its own desk), an `agency`, or where the catalogue sends its
-    `service` (default: the service of the case). An emergency service makes a report of its own.
+    """Where a report is referred to: an `app` (`gateway` is its own desk), an `agency`, or where the catalogue sends
+    its `service` (default: the service of the case). An emergency service makes a report of its own.
 
     `description` is what is said there instead of the reporter's words, `attributes` answer the service's form.
     """

@@ -50,9 +50,11 @@ class Referrer:
         """Open a case elsewhere, or an emergency. Raises Problem `already-there` with what is there, `reporter-hidden`
         where the service needs somebody who must stay hidden, `privacy-clash`, and faults of the body."""
         done: list[Referred] = []
+        rings: list[str] = []
 
         async def think() -> Act:
             at = await meant(self._ledger, desk, code, body.case)
+            rings[:] = [at.whole.code]
             service = self._service(body.service or at.row["service"])
             act = self._ledger.act(desk.actor, RULE)
             if service.emergency:
@@ -63,7 +65,7 @@ class Referrer:
 
         await decided(self._ledger, think)
         self._wake.ring("delivery")
-        for name in {code, done[0].report}:
+        for name in {*rings, done[0].report}:
             self._wake.ring(f"report:{name}")
         return done[0]
 
@@ -93,17 +95,15 @@ class Referrer:
             linked = [*own_numbers(whole), *await self._ledger.read(linked_numbers, whole.id)]
             matter = Matter(
                 service=service.code,
-                priority=whole.report["priority"],
+                priority=str(service.priority),
                 content=told,
                 hidden=hidden,
                 occurred_at=whole.report["occurred_at"] or whole.report["received_at"],
                 received_at=whole.report["received_at"],
-                linked=linked_to(
-                    [row | {"privacy": privacy} if row["code"] == whole.code else row for row in linked], hidden
-                ),
+                linked=linked_to(linked, hidden),
                 documents=await self._documents(whole),
             )
-            self._opener.deliver(act, report, case, sent, planned.profile, matter, whole.report["emergency"])
+            self._opener.deliver(act, report, case, sent, planned.profile, matter, False)
         started = await self._ledger.read(queries.clocks, whole.id)
         if asked is None:
             fresh = [deadline for deadline in plan.deadlines if deadline.clock not in started]
@@ -133,12 +133,10 @@ class Referrer:
         """Return how the case that is referred ends: one of the desk goes on elsewhere, one in an app is its app's."""
         if at.row["app"] != queries.DESK or at.row["status"] not in OPEN:
             return []
-        told = [
-            Happening(
-                event=event(act, at.row, at.known, status, after), kind="refer", by=desk.by, silent=True, rule=RULE
-            )
-            for after, status in enumerate((Status.ROUTED, Status.CANCELLED))
-        ]
+        told = []
+        for after, status in enumerate((Status.ROUTED, Status.CANCELLED)):
+            moved = event(act, at.row, at.known, status, after)
+            told.append(Happening(event=moved, kind="refer", by=desk.by, silent=True, rule=RULE))
         return [Step(case_id=at.row["id"], happenings=told, known=at.known)]
 
     def _told(self, at: Meant, service: Service, body: ReferBody) -> Content:
@@ -232,11 +230,12 @@ class Referrer:
             identity=identity,
             channel="desk",
         )
-        origin = followed(whole, LinkKind.ESCALATED_FROM, rule=RULE, reason=None)
+        origin = followed(whole, LinkKind.ESCALATED_FROM, rule=RULE, reason=body.reason)
         opened = self._opener.open(
             act, draft, owner=whole.report["owner"], followed=origin, part_of=root_of(whole.report)
         )
         act.say(opened.report, "report.part", queries.DESK, code=whole.code)
+        act.say(opened.report, "desk.note", desk.by, text=body.reason, internal=True)
         self._explain(act, desk, at, body.reason, opened.plan.cases[0], service.code, {"report": opened.code})
         advance(act, self._ledger.vault, whole, [], passed=Status.ROUTED)
         (case,) = opened.cases
