@@ -65,6 +65,7 @@ def create_app(house: House) -> ASGIApp:
         "wake": house.wake,
         "intake": house.intake,
         "inbound": house.inbound,
+        "opener": house.opener,
         "following": Following(house.ledger),
         "files": Files(house.ledger, house.blobs),
         "limiter": limiter,

@@ -13,6 +13,8 @@ import structlog
 from gateway.flows.delivery.deliver import Deliverer
 from gateway.flows.delivery.reconcile import Reconciler
 from gateway.flows.delivery.watch import Watch
+from gateway.flows.desk.fanout import CHANNEL as DUPLICATES
+from gateway.flows.desk.fanout import Fanout
 from gateway.flows.inbound.apply import Applier
 from gateway.flows.inbound.poll import Poller
 from gateway.house import House
@@ -33,6 +35,7 @@ class Worker:
         """Start all loops on the running loop."""
         house = self._house
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {"watch": Watch(house.ledger, house.wake).run}
+        loops["fanout"] = Fanout(house.ledger, house.wake).run
         for app in house.host.apps():
             since = house.settings.since(app)
             applier = Applier(app, house.ledger, house.host, house.store, house.adopter, house.wake, since)
@@ -59,7 +62,7 @@ class Worker:
         self._stop.set()
         for app in self._house.host.apps():
             self._house.wake.ring(f"poll:{app}")
-        for channel in ("delivery", "inbox", "reconcile", "watch"):
+        for channel in ("delivery", "inbox", "reconcile", "watch", DUPLICATES):
             self._house.wake.ring(channel)
         await asyncio.gather(*self._tasks)
 

@@ -13,8 +13,9 @@ from gateway.kernel.ledger.reading import Row, Whole, events_of, report_by_code,
 from gateway.kernel.ledger.scope import visible
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import Command, DeliveryState
+from gateway.model.link import LinkKind
 from gateway.model.principal import Scope
-from gateway.model.status import OPEN
+from gateway.model.status import ENDED, OPEN, Status
 
 _CASE: Final = t.cases.alias("desk_case")
 """The case a desk works on, apart from the cases that a scope looks at."""
@@ -217,3 +218,48 @@ def children(connection: Connection, report_id: UUID, kind: str) -> list[Row]:
         .order_by(t.link.c.at, t.report.c.code)
     )
     return [dict(row) for row in found.mappings()]
+
+
+def originals(connection: Connection, report_id: UUID) -> set[UUID]:
+    """Return the reports that this one is a duplicate of, directly or by way of others; itself not among them."""
+    first = select(t.link.c.other_id.label("id")).where(
+        t.link.c.report_id == report_id, t.link.c.kind == LinkKind.DUPLICATE_OF
+    )
+    chain = first.cte("chain", recursive=True)
+    chain = chain.union(
+        select(t.link.c.other_id).where(t.link.c.report_id == chain.c.id, t.link.c.kind == LinkKind.DUPLICATE_OF)
+    )
+    return set(connection.execute(select(chain.c.id)).scalars())
+
+
+def untold(connection: Connection, limit: int) -> list[Row]:
+    """Return duplicates whose reporters have not been told that what they reported has ended: `{report_id, other_id,
+    status}`, with the end of the report they are, directly or by way of others, a duplicate of."""
+    first = select(t.link.c.report_id, t.link.c.other_id, t.link.c.other_id.label("main_id")).where(
+        t.link.c.kind == LinkKind.DUPLICATE_OF, t.link.c.told.is_(None)
+    )
+    chain = first.cte("chain", recursive=True)
+    chain = chain.union(
+        select(chain.c.report_id, chain.c.other_id, t.link.c.other_id).where(
+            t.link.c.report_id == chain.c.main_id, t.link.c.kind == LinkKind.DUPLICATE_OF
+        )
+    )
+    found = connection.execute(
+        select(chain.c.report_id, chain.c.other_id, t.report.c.status)
+        .join(t.report, t.report.c.id == chain.c.main_id)
+        .where(t.report.c.status.in_(ENDED - {Status.DUPLICATE}))
+        .order_by(chain.c.report_id, t.report.c.received_at)
+        .limit(limit)
+    ).mappings()
+    return [dict(row) for row in found]
+
+
+def taken_up_again(connection: Connection, limit: int) -> list[Row]:
+    """Return links of duplicates whose reporters were told of an end that is none any more."""
+    found = connection.execute(
+        select(t.link)
+        .join(t.report, t.report.c.id == t.link.c.other_id)
+        .where(t.link.c.kind == LinkKind.DUPLICATE_OF, t.link.c.told.is_not(None), t.report.c.status.in_(OPEN))
+        .limit(limit)
+    ).mappings()
+    return [dict(row) for row in found]

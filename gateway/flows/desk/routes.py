@@ -7,7 +7,7 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
-from gateway.flows.desk import queries
+from gateway.flows.desk import queries, verb_routes
 from gateway.flows.desk.answer import CLOSE, REPLY, Done, Officer
 from gateway.flows.desk.bodies import (
     CloseBody,
@@ -197,4 +197,4 @@ def _status(text: str, allowed: frozenset[Status], field: str) -> Status:
     return Status(text)
 
 
-routes = [queue, deliveries, apps_health, reply, note, close, replay, resolve, cancel]
+routes = [queue, deliveries, apps_health, reply, note, close, replay, resolve, cancel, *verb_routes.routes]

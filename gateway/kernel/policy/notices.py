@@ -40,7 +40,7 @@ REQUIRED: Final = frozenset(
         *(f"clock.{what}" for what in ("extended", "passed")),
         *(f"need.{what}" for what in ("name", "phone", "email", "national_id")),
         *(f"need.{what}" for what in ("village", "address", "landmark", "any")),
-        *(f"report.{what}" for what in ("split", "part", "escalated", "answered")),
+        *(f"report.{what}" for what in ("split", "split_apart", "part", "escalated", "answered")),
         *(f"report.{what}" for what in ("duplicate", "duplicate_resolved", "duplicate_ended")),
         "document.received",
         "suggestion.call_112",
