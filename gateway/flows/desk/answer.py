@@ -10,13 +10,13 @@ import msgspec
 
 from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
-from gateway.flows.desk.meant import event, meant
+from gateway.flows.desk.meant import meant
 from gateway.flows.desk.show import takes_messages, title
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Ledger
-from gateway.kernel.ledger.progress import Happening, progress
+from gateway.kernel.ledger.progress import Happening, progress, said
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.model.case import CaseEvent
 from gateway.model.codes import delivery_key
@@ -141,7 +141,7 @@ class Officer:
         status: Status | None,
     ) -> str:
         happening = Happening(
-            event=event(act, row, known, status),
+            event=said(act, row, known, status),
             kind=kind,
             by=desk.by,
             text=text,

@@ -5,12 +5,12 @@ from typing import Final
 from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
 from gateway.flows.desk.bodies import AskBody, Asked, AssignBody, Assigned
-from gateway.flows.desk.meant import Meant, event, meant
+from gateway.flows.desk.meant import Meant, meant
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger import act as verbs
-from gateway.kernel.ledger.progress import Happening, Step, advance
+from gateway.kernel.ledger.progress import Happening, Step, advance, said
 from gateway.kernel.ledger.reading import Row, case_ref
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.asking import PEOPLE, askable, question
@@ -47,7 +47,7 @@ class Asker:
             lines = question(service, fields, self._policy.needs("id"))
             text = "\n".join(filter(None, ((body.text or "").strip(), lines)))
             happening = Happening(
-                event=event(act, at.row, at.known, Status.NEEDS_INFO),
+                event=said(act, at.row, at.known, Status.NEEDS_INFO),
                 kind="asked",
                 by=desk.by,
                 text=text,

@@ -9,12 +9,12 @@ from typing import Final
 from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
 from gateway.flows.desk.bodies import LinkBody, Linked
-from gateway.flows.desk.meant import Meant, event, some
+from gateway.flows.desk.meant import Meant, some
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
 from gateway.kernel.ledger import Act, Ledger, Taken
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.progress import Happening, Step, advance
+from gateway.kernel.ledger.progress import Happening, Step, advance, said
 from gateway.kernel.ledger.reading import Whole, report_named
 from gateway.kernel.policy.matter import protects
 from gateway.model.codes import parse_code
@@ -94,7 +94,7 @@ class Linker:
                 continue
             known = at.events[row["id"]]
             happening = Happening(
-                event=event(act, row, known, Status.DUPLICATE), kind="link", by=desk.by, silent=True, rule=RULE
+                event=said(act, row, known, Status.DUPLICATE), kind="link", by=desk.by, silent=True, rule=RULE
             )
             steps.append(Step(case_id=row["id"], happenings=[happening], known=known))
         status = Status.DUPLICATE if steps else None

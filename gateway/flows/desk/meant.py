@@ -1,21 +1,17 @@
-"""Which report and which case an officer means, and what he adds to a case of his."""
+"""Which report and which case an officer means."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from gateway.flows.desk import queries
 from gateway.flows.desk.who import Desk
-from gateway.kernel.ledger import Act, Ledger
+from gateway.kernel.ledger import Ledger
 from gateway.kernel.ledger.reading import Row, Whole
 from gateway.model.case import CaseEvent
 from gateway.model.codes import parse_code
 from gateway.model.problem import Problem
-from gateway.model.status import OPEN, Status
-
-_TICK = timedelta(milliseconds=1)
+from gateway.model.status import OPEN
 
 
 class Meant(msgspec.Struct, frozen=True):
@@ -66,21 +62,3 @@ async def some(ledger: Ledger, desk: Desk, code: str) -> Meant:
     if not mine:
         raise Problem("not-found")
     return Meant(whole, mine[0], events)
-
-
-def event(act: Act, row: Row, known: Sequence[CaseEvent], status: Status | None, after: int = 0) -> CaseEvent:
-    """Return a new event of the desk in a case (`after` others of the same act).
-
-    In a case of the desk officers' words are numbered, so that they stay in the order they were said, whatever a clock
-    does. The numbers of an app's case are the app's: there a word of ours comes after all that is known.
-    """
-    name = f"desk:{act.new_id()}"
-    if row["app"] == queries.DESK:
-        number = 1 + after + max((one.seq or 0 for one in known), default=0)
-        return CaseEvent(id=name, at=act.now, status=status, seq=number)
-    return CaseEvent(id=name, at=last(act.now, known), status=status)
-
-
-def last(now: datetime, known: Sequence[CaseEvent]) -> datetime:
-    """Return the present, or a moment after the latest event where an app's clock is ahead of ours."""
-    return max([now, *(one.at + _TICK for one in known)])

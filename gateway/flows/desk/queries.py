@@ -201,14 +201,6 @@ def clocks(connection: Connection, report_id: UUID) -> set[str]:
     return set(found.scalars())
 
 
-def attached(connection: Connection, report_id: UUID) -> list[Row]:
-    """Return the files of a report, oldest first."""
-    found = connection.execute(
-        select(t.attachment).where(t.attachment.c.report_id == report_id).order_by(t.attachment.c.id)
-    )
-    return [dict(row) for row in found.mappings()]
-
-
 def children(connection: Connection, report_id: UUID, kind: str) -> list[Row]:
     """Return the reports that are a `kind` of this one, oldest first."""
     found = connection.execute(

@@ -13,15 +13,15 @@ import msgspec
 from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
 from gateway.flows.desk.bodies import ReferBody, Referred
-from gateway.flows.desk.meant import Meant, event, meant
+from gateway.flows.desk.meant import Meant, meant
 from gateway.flows.desk.show import title
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.act import Asked
-from gateway.kernel.ledger.progress import Happening, Step, advance
-from gateway.kernel.ledger.reading import Row, Whole, case_ref, linked_numbers
+from gateway.kernel.ledger.progress import Happening, Step, advance, said
+from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, linked_numbers
 from gateway.kernel.policy import Plan, PlannedCase, Policy
 from gateway.kernel.policy.asking import attribute_faults, fitting, missing
 from gateway.kernel.policy.matter import Matter, content_of, linked_to, own_numbers, protects
@@ -135,7 +135,7 @@ class Referrer:
             return []
         told = []
         for after, status in enumerate((Status.ROUTED, Status.CANCELLED)):
-            moved = event(act, at.row, at.known, status, after)
+            moved = said(act, at.row, at.known, status, after)
             told.append(Happening(event=moved, kind="refer", by=desk.by, silent=True, rule=RULE))
         return [Step(case_id=at.row["id"], happenings=told, known=at.known)]
 
@@ -194,7 +194,7 @@ class Referrer:
         """Return the reporter's files, for a report whose reporter's words may travel."""
         if whole.report["privacy"] in QUOTED_NOWHERE:
             return ()
-        rows = await self._ledger.read(queries.attached, whole.id)
+        rows = await self._ledger.read(attached, whole.id)
         return tuple(
             Document(
                 name=f"lampiran-{index}.{row['media_type'].rpartition('/')[2]}",

@@ -1,20 +1,25 @@
 """How cases and their report move: keep the events, fold, tell. The same for apps, desk and gateway."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act, Asked, ReportRef
-from gateway.kernel.ledger.reading import Whole, case_ref
+from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
 from gateway.model.case import CaseEvent, Folded, fold
 from gateway.model.deadline import reached
 from gateway.model.entry import Hop
 from gateway.model.principal import Actor
 from gateway.model.status import ENDED, Status, report_status
+
+DESK: Final = "gateway"
+"""The app's name of cases that are worked at the gateway's own desk."""
+_TICK: Final = timedelta(milliseconds=1)
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +106,19 @@ def advance(
     if moved:
         act.record(whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])})
     return status
+
+
+def said(act: Act, row: Row, known: Sequence[CaseEvent], status: Status | None, after: int = 0) -> CaseEvent:
+    """Return a new event by which the gateway's desk or the reporter moves a case (`after` others of the same act).
+
+    In a case of the desk what is said is numbered, so that it stays in the order in which it was said, whatever a clock
+    does. The numbers of an app's case are the app's own: there a word of ours comes after all that is known.
+    """
+    name = f"{DESK}:{act.new_id()}"
+    if row["app"] == DESK:
+        number = 1 + after + max((one.seq or 0 for one in known), default=0)
+        return CaseEvent(id=name, at=act.now, status=status, seq=number)
+    return CaseEvent(id=name, at=max([act.now, *(one.at + _TICK for one in known)]), status=status)
 
 
 def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> Folded:

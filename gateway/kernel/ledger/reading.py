@@ -174,6 +174,14 @@ def linked_numbers(connection: Connection, report_id: UUID) -> list[Row]:
     return [dict(row) for row in rows]
 
 
+def attached(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return the files of a report, oldest first."""
+    found = connection.execute(
+        select(t.attachment).where(t.attachment.c.report_id == report_id).order_by(t.attachment.c.id)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
 def case_by_number(connection: Connection, app: str, values: Sequence[str]) -> Row | None:
     """Return the case that one of an app's numbers names."""
     found = connection.execute(
