@@ -56,6 +56,29 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     code: str
 
 
+class AskedField(msgspec.Struct, frozen=True, kw_only=True):
+    """A field that the reporter is asked for: its name in `answers`, its label, and the kind of answer it takes."""
+
+    name: str
+    label: str
+    datatype: str
+
+
+class AskView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the reporter was asked and has not answered: for which case, by whom, which fields, the question in words.
+
+    `opens` tells that the case is passed on only once everything is there.
+    """
+
+    case: int
+    app: str
+    by: str
+    at: datetime
+    fields: tuple[AskedField, ...]
+    text: str | None
+    opens: bool
+
+
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     """A report as the caller may see it. What he may not see, or what was erased, is null."""
 
@@ -77,6 +100,7 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     due: tuple[DueView, ...]
     links: tuple[LinkView, ...]
     reporter: Reporter | None
+    asks: tuple[AskView, ...]
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,10 +140,11 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 
 class MessageTaken(msgspec.Struct, frozen=True, kw_only=True):
     """A message that is kept for good. `carried` are the apps it is on its way to, `kept` those that cannot take
-    messages: it stays with the report, and their agencies read it there."""
+    messages: it stays with the report, and their agencies read it there; `missing` is what is still asked for."""
 
     code: str
     at: datetime
     carried: list[str]
     kept: list[str]
     suggestions: list[Suggestion]
+    missing: list[str] = []

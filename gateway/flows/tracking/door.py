@@ -55,7 +55,13 @@ async def enter_by_secret(ledger: Ledger, code: str, secret: str) -> Entered:
 
 
 async def _fits(ledger: Ledger, code: str, secret: str) -> bool:
-    """Tell whether a secret opens a report; for a report that is not there the same work is done for nothing."""
-    row = await ledger.read(queries.door, code)
-    report_id, epoch = (row["id"], row["epoch"]) if row is not None else (_NOBODY, 0)
-    return ledger.keyring.secret_matches(report_id, epoch, secret) and row is not None
+    """Tell whether a secret opens a report: its own, or that of the report it was split off.
+
+    For a report that is not there, or no part, the same work is done for nothing."""
+    row = await ledger.read(queries.door, code) or {"id": None, "main_id": None}
+    own, main = (
+        ledger.keyring.secret_matches(row[f"{which}id"] or _NOBODY, row.get(f"{which}epoch") or 0, secret)
+        and row[f"{which}id"] is not None
+        for which in ("", "main_")
+    )
+    return own or main

@@ -107,9 +107,15 @@ def _links(connection: Connection, scope: Scope, ids: Sequence[UUID]) -> default
 
 
 def door(connection: Connection, code: str) -> Row | None:
-    """Return what the secret of a report is checked against: `{id, epoch}`. Not a read of the report."""
-    row = connection.execute(select(t.report.c.id, t.report.c.epoch).where(t.report.c.code == code)).mappings()
-    found = row.first()
+    """Return what the secret of a report is checked against: `{id, epoch}`, and for a part that nobody has claimed that
+    of the report it was split off (`main_id`, `main_epoch`). Not a read of the report."""
+    main = t.report.alias("main")
+    unclaimed = and_(main.c.id == t.report.c.part_of, t.report.c.epoch == 0)
+    columns = (t.report.c.id, t.report.c.epoch, main.c.id.label("main_id"), main.c.epoch.label("main_epoch"))
+    row = connection.execute(
+        select(*columns).select_from(t.report.outerjoin(main, unclaimed)).where(t.report.c.code == code)
+    )
+    found = row.mappings().first()
     return None if found is None else dict(found)
 
 

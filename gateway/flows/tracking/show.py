@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from gateway.flows.tracking.asked import asks_shown
 from gateway.flows.tracking.bodies import (
     CaseView,
     DueView,
@@ -57,6 +58,7 @@ class Shower:
                 LinkView(kind=link["kind"], direction=link["direction"], code=link["code"]) for link in known.links
             ),
             reporter=None if content is None else shown_reporter(eyes, row, content.reporter),
+            asks=asks_shown(whole, self._key(whole) if sees_content(eyes, row) else None, self._policy, self._language),
         )
 
     def _due(self, due: Row) -> str:
