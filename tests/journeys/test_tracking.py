@@ -215,7 +215,7 @@ class Desk:
         }
         self.books, self.ledger, self.wake = books, books.ledger, LocalWake()
         self.host = Host(Registry.discover([ROOT / "connectors"], environ), books.clock)
-        self.messages = Messages(self.ledger, self.host, self.wake)
+        self.messages = Messages(self.ledger, POLICY, self.host, self.wake)
 
     def shower(self, language: str = "id") -> Shower:
         return Shower(self.ledger, POLICY, self.host, language)

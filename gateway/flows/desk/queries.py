@@ -195,12 +195,6 @@ def health(connection: Connection) -> dict[str, Row]:
     return apps
 
 
-def clocks(connection: Connection, report_id: UUID) -> set[str]:
-    """Return the clocks that a report has or had."""
-    found = connection.execute(select(t.deadline.c.clock).where(t.deadline.c.report_id == report_id))
-    return set(found.scalars())
-
-
 def children(connection: Connection, report_id: UUID, kind: str) -> list[Row]:
     """Return the reports that are a `kind` of this one, oldest first."""
     found = connection.execute(

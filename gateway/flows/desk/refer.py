@@ -21,7 +21,7 @@ from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.act import Asked
 from gateway.kernel.ledger.progress import Happening, Step, advance, said
-from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, linked_numbers
+from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, linked_numbers
 from gateway.kernel.policy import Plan, PlannedCase, Policy
 from gateway.kernel.policy.asking import attribute_faults, fitting, missing
 from gateway.kernel.policy.matter import Matter, content_of, linked_to, own_numbers, protects
@@ -104,7 +104,7 @@ class Referrer:
                 documents=await self._documents(whole),
             )
             self._opener.deliver(act, report, case, sent, planned.profile, matter, False)
-        started = await self._ledger.read(queries.clocks, whole.id)
+        started = await self._ledger.read(clocks, whole.id)
         if asked is None:
             fresh = [deadline for deadline in plan.deadlines if deadline.clock not in started]
             self._opener.start(act, report, fresh, plan.digest)

@@ -1,9 +1,10 @@
 """A reporter's later word: kept with the report for good, and carried to every app that can take it.
 
-A message moves nothing by itself: a case that waits for an answer goes on when its app or officer says so.
+A message moves nothing by itself, unless it answers what was asked (`answer`): then the case that waited goes on. Where
+an app waits for an answer of its own, the app says when it goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -11,12 +12,16 @@ from uuid import UUID
 import msgspec
 
 from gateway.flows.tracking import queries
+from gateway.flows.tracking.answer import Answers
 from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Suggestion
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Erased, Ledger, ReportRef, Stale, Taken
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.reading import Row, Whole, case_ref, report_by_code
+from gateway.kernel.ledger.progress import advance
+from gateway.kernel.ledger.reading import Row, Whole, case_ref, events_of, report_by_code
+from gateway.kernel.policy import Policy
+from gateway.kernel.policy.opening import Opener
 from gateway.model.codes import delivery_key
 from gateway.model.delivery import Command
 from gateway.model.principal import Actor, Principal, Scope
@@ -32,8 +37,9 @@ _TRIES: Final = 20
 class Messages:
     """Takes messages."""
 
-    def __init__(self, ledger: Ledger, host: Host, wake: Wake) -> None:
+    def __init__(self, ledger: Ledger, policy: Policy, host: Host, wake: Wake) -> None:
         self._ledger, self._host, self._wake = ledger, host, wake
+        self._answers = Answers(ledger, policy, Opener(ledger, policy, host))
 
     async def take(
         self,
@@ -50,8 +56,7 @@ class Messages:
         With a `key` (Idempotency-Key) a repeat gets the first answer and is not kept again; the same key with
         another body raises Problem `idempotency-conflict`. `suggest` looks for words of danger.
         """
-        text = composed(body)
-        if not text and not body.attachments:
+        if not composed(body) and not body.attachments:
             raise Problem("message-empty")
         digest = sha256(msgspec.json.encode(body, order="sorted")).digest()
         answer = b""
@@ -61,11 +66,12 @@ class Messages:
             whole = await self._ledger.read(report_by_code, scope, code)
             if whole is None:
                 raise Problem("not-found")
+            self._answers.check(whole, body.answers)
             files = await self._files(principal, body.attachments)
             act = self._ledger.act(actor, "POST /v1/reports/messages")
             report = whole.ref(self._ledger.vault)
             documents = tuple(self._attach(act, report, index, row) for index, row in enumerate(files, start=1))
-            taken = self._keep(act, whole, report, text, body, documents)
+            taken = await self._keep(act, whole, report, body, documents)
             answer = msgspec.json.encode(msgspec.structs.replace(taken, suggestions=suggest(body.text)))
             if key is not None:
                 act.insert(
@@ -88,7 +94,11 @@ class Messages:
             except Taken as clash:
                 if key is not None and (first := await self._first(principal, scope, code, key, digest)) is not None:
                     return first
-                if clash.table != "delivery":  # another message took the number in this moment: count again
+                if clash.table not in {
+                    "delivery",
+                    "cases",
+                    "deadline",
+                }:  # another message took the number in this moment: count again
                     raise
                 continue
             except Stale:
@@ -116,20 +126,25 @@ class Messages:
             raise Problem("not-found")
         return whole.key(self._ledger.vault).open("first-answer", row["sealed"], bytes)
 
-    def _keep(
-        self,
-        act: Act,
-        whole: Whole,
-        report: ReportRef,
-        text: str,
-        body: MessageBody,
-        documents: tuple[Document, ...],
+    async def _keep(
+        self, act: Act, whole: Whole, report: ReportRef, body: MessageBody, documents: tuple[Document, ...]
     ) -> MessageTaken:
-        """Keep the message, and queue it for every open case whose app can take it."""
+        """Keep the message, put its answers where they were asked, and queue it for the open cases whose app can take
+        it: what was said for all of them, an answer for the case that asked."""
+        events = await self._ledger.read(events_of, [case["id"] for case in whole.cases])
+        answered = self._answers.asked(whole)
+        plain = msgspec.structs.replace(body, answers={}) if answered else body
+        for_all = composed(plain)
+        text = "\n".join(filter(None, (for_all, self._answers.words(whole, body.answers) if answered else "")))
         act.say(report, "message.citizen", "reporter", text=text)
-        number, carried, kept = whole.report["deliveries"], [], []
+        given = await self._answers.give(act, whole, events, body.answers, documents, bool(for_all or documents))
+        carried, kept = given.carried, []
         for case in whole.cases:
-            if case["app"] == DESK or case["status"] not in OPEN:
+            answers = given.answers.get(case["id"], {}) if answered else body.answers
+            asked = bool(answered and answers)
+            if case["app"] == DESK or case["status"] not in OPEN or case["id"] in given.waiting:
+                continue
+            if not (for_all or documents or asked):
                 continue
             if not self._takes(case["app"]):
                 kept.append(case["app"])
@@ -141,24 +156,35 @@ class Messages:
                     app=case["app"],
                 )
                 continue
-            number += 1
+            given.sent += 1
             carried.append(case["app"])
+            words = self._answers.words(whole, answers) if asked else ""
             amendment = Amendment(
-                key=delivery_key(whole.code, number),
+                key=delivery_key(whole.code, given.sent),
                 code=whole.code,
                 command=Command.MESSAGE,
-                text=text,
+                text="\n".join(filter(None, (for_all, words))),
                 at=act.now,
-                attributes=body.attributes | body.answers,
+                attributes=body.attributes | self._shared(case["app"], answers),
                 documents=documents,
             )
-            act.send(report, case_ref(case), number, Command.MESSAGE, amendment, whole.report["emergency"])
+            act.send(report, case_ref(case), given.sent, Command.MESSAGE, amendment, whole.report["emergency"])
         counts = {"files": len(documents), "answers": len(body.answers)}
         apps = {"carried": ",".join(carried), "kept": ",".join(kept)}
         facts = {name: value for name, value in (counts | apps).items() if value}
         act.record(whole.code, "message.received", commits={"text": report.key.commitment(text)}, facts=facts or None)
-        act.touch(report, deliveries=number)
-        return MessageTaken(code=whole.code, at=act.now, carried=carried, kept=kept, suggestions=[])
+        if given.steps:
+            values = given.values | {"deliveries": given.sent}
+            advance(act, self._ledger.vault, whole, given.steps, opened=given.opened, **values)
+        else:
+            act.touch(report, deliveries=given.sent, **given.values)
+        missing = list(dict.fromkeys(given.missing))
+        return MessageTaken(code=whole.code, at=act.now, carried=carried, kept=kept, suggestions=[], missing=missing)
+
+    def _shared(self, app: str, answers: Mapping[str, object]) -> dict[str, object]:
+        """Return the answers an app may have; of people and places only what its manifest names."""
+        shares = self._host.manifest(app).shares
+        return {name: value for name, value in answers.items() if "." not in name or name in shares}
 
     def _takes(self, app: str) -> bool:
         """Tell whether a message can be carried to the app: it is live, and its manifest and connector can."""

@@ -128,7 +128,9 @@ async def add_message(
     def suggest(text: str) -> list[Suggestion]:
         return [Suggestion(service=service, text=call) for service in policy.suggest(text)]
 
-    body = await Messages(ledger, host, wake).take(principal, entered.scope, actor, whole.code, data, key, suggest)
+    body = await Messages(ledger, policy, host, wake).take(
+        principal, entered.scope, actor, whole.code, data, key, suggest
+    )
     return Response(body, status_code=201, media_type="application/json")
 
 

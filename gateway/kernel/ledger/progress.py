@@ -47,12 +47,13 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What happens to one case in an act, and the events that were known of it before. `heard` is false for what
-    somebody else than the case's own app or desk says of it."""
+    somebody else than the case's own app or desk says of it; `answered`: what was asked is dealt with by the caller."""
 
     case_id: UUID
     happenings: Sequence[Happening]
     known: Sequence[CaseEvent]
     heard: bool = True
+    answered: bool = False
 
 
 def progress(
@@ -152,7 +153,7 @@ def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> Folded:
                 **({"app": case.app} | dict(happening.values)),
             )
     act.move(case, folded.status, folded.word, folded.since, step.heard)
-    if folded.status in ENDED:
+    if folded.status in ENDED and not step.answered:
         for ask in whole.asks:
             if ask["case_id"] == step.case_id:
                 act.change(t.ask, {"id": ask["id"], "state": "open"}, state="dropped")

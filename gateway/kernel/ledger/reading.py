@@ -182,6 +182,12 @@ def attached(connection: Connection, report_id: UUID) -> list[Row]:
     return [dict(row) for row in found.mappings()]
 
 
+def clocks(connection: Connection, report_id: UUID) -> set[str]:
+    """Return the clocks that a report has or had."""
+    found = connection.execute(select(t.deadline.c.clock).where(t.deadline.c.report_id == report_id))
+    return set(found.scalars())
+
+
 def case_by_number(connection: Connection, app: str, values: Sequence[str]) -> Row | None:
     """Return the case that one of an app's numbers names."""
     found = connection.execute(

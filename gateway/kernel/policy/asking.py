@@ -87,7 +87,7 @@ def answer_faults(
     faults: list[Fault] = []
     form = {}
     for name, value in answers.items():
-        if not _was_asked(name, names):
+        if not was_asked(name, names):
             faults.append(Fault(code="unknown-field", pointer=pointer_to("answers", name)))
         elif "." not in name:
             form[name] = value
@@ -95,6 +95,11 @@ def answer_faults(
             params = {"expected": "text", "found": type(value).__name__, "village": value, "limit": _LONGEST}
             faults.append(Fault(code=code, pointer=pointer_to("answers", name), params=params))
     return [*faults, *attribute_faults(service, form, "/answers", partly=True)]
+
+
+def was_asked(name: str, names: Collection[str]) -> bool:
+    """Tell whether a name is among what was asked; any place answers the need for one."""
+    return name in names or (name in PLACES and str(Need.PLACE) in names)
 
 
 def remaining(names: Sequence[str], answers: Collection[str]) -> tuple[str, ...]:
@@ -155,10 +160,6 @@ def _held(content: Content) -> Iterable[tuple[str, bool]]:
 
 def _there(text: str | None) -> bool:
     return bool(text and text.strip())
-
-
-def _was_asked(name: str, names: Collection[str]) -> bool:
-    return name in names or (name in PLACES and str(Need.PLACE) in names)
 
 
 def _fault(name: str, value: object, gazetteer: Gazetteer) -> str | None:
