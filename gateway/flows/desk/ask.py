@@ -34,7 +34,8 @@ class Asker:
     async def ask(self, desk: Desk, code: str, body: AskBody) -> Asked:
         """Ask the reporter of a case for fields, or in words; the case waits for him.
 
-        A case in an app waits too, as far as the gateway shows it; its app goes on as it will. Raises Problem
+        A case in an app waits too, as far as the gateway shows it, and stands where its app says once he has answered.
+        Raises Problem
         `reporter-hidden` for fields that would tell who a hidden reporter is, `case-conflict` for a case that ended.
         """
         done: list[Asked] = []
@@ -46,8 +47,9 @@ class Asker:
             service = self._policy.services[at.row["service"]]
             lines = question(service, fields, self._policy.needs("id"))
             text = "\n".join(filter(None, ((body.text or "").strip(), lines)))
+            here = at.row["app"] == queries.DESK
             happening = Happening(
-                event=said(act, at.row, at.known, Status.NEEDS_INFO),
+                event=said(act, at.row, at.known, Status.NEEDS_INFO if here else None),
                 kind="asked",
                 by=desk.by,
                 text=text,
@@ -55,9 +57,7 @@ class Asker:
                 rule=ASK,
                 asked=verbs.Asked(fields=fields),
             )
-            step = Step(
-                case_id=at.row["id"], happenings=[happening], known=at.known, heard=at.row["app"] == queries.DESK
-            )
+            step = Step(case_id=at.row["id"], happenings=[happening], known=at.known, heard=here)
             status = advance(act, self._ledger.vault, at.whole, [step])
             done[:] = [Asked(report=at.whole.code, case=at.row["number"], status=status, fields=list(fields))]
             return act

@@ -1,4 +1,5 @@
-"""A reporter's answers: put where they were asked, and the case moves on once everything is there.
+"""A reporter's answers: put where they were asked, and the case moves on once everything is there: at a desk to
+`in_progress`, in an app to where the app says it stands.
 
 Answers stand sealed in what the report (or the case, where an officer said it differently) says. A case that lacked
 what its app demands is delivered then, and its clocks start: they count from a complete submission. Answers go to the
@@ -167,15 +168,16 @@ class Answers:
         given: Given,
     ) -> None:
         """Let a case go on that has all it asked for; one that was never in its app begins there now."""
-        status: Status | None = Status.VERIFIED if opens else Status.IN_PROGRESS
-        if case["status"] != Status.NEEDS_INFO:
-            status = None  # its app has gone on meanwhile
+        heard = case["app"] == DESK
+        status = (Status.VERIFIED if opens else Status.IN_PROGRESS) if heard else None
         if opens:
-            given.waiting.add(case["id"])
             status = await self._begin(act, whole, case, content, documents, given) or status
+        if case["status"] != Status.NEEDS_INFO and status is not Status.CANCELLED:
+            status = None  # its desk has gone on meanwhile
+        if status is None:
+            act.say(whole.ref(self._ledger.vault), "report.answered", DESK, case=case_ref(case))
         event = said(act, case, known, status)
         happening = Happening(event=event, kind="answered", by=DESK, rule=RULE, silent=status is Status.CANCELLED)
-        heard = case["app"] == DESK
         given.steps.append(Step(case_id=case["id"], happenings=[happening], known=known, heard=heard, answered=True))
 
     async def _begin(

@@ -1,7 +1,7 @@
 """How cases and their report move: keep the events, fold, tell. The same for apps, desk and gateway."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act, Asked, ReportRef
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
-from gateway.model.case import CaseEvent, Folded, fold
+from gateway.model.case import CaseEvent, fold
 from gateway.model.deadline import reached
 from gateway.model.entry import Hop
 from gateway.model.principal import Actor
@@ -19,7 +19,6 @@ from gateway.model.status import ENDED, Status, report_status
 
 DESK: Final = "gateway"
 """The app's name of cases that are worked at the gateway's own desk."""
-_TICK: Final = timedelta(milliseconds=1)
 
 
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,9 +94,8 @@ def advance(
     now = {case["id"]: Status(case["status"]) for case in whole.cases}
     reached_at = act.now
     for step in steps:
-        folded = _fold(act, report, whole, step)
-        now[step.case_id] = folded.status
-        reached_at = min(folded.since or act.now, act.now)
+        now[step.case_id], since = _fold(act, report, whole, step)
+        reached_at = min(since or act.now, act.now)
     status = report_status([*now.values(), *opened])
     moved = status != whole.report["status"]
     act.touch(report, **(values | ({"status": status} if moved else {})))
@@ -110,20 +108,24 @@ def advance(
 
 
 def said(act: Act, row: Row, known: Sequence[CaseEvent], status: Status | None, after: int = 0) -> CaseEvent:
-    """Return a new event by which the gateway's desk or the reporter moves a case (`after` others of the same act).
+    """Return a new event by which the gateway's desk or the reporter adds to a case (`after` others of the same act).
 
     In a case of the desk what is said is numbered, so that it stays in the order in which it was said, whatever a clock
-    does. The numbers of an app's case are the app's own: there a word of ours comes after all that is known.
+    does. The numbers of an app's case are the app's own, and so are its moves, unless the gateway ends it.
     """
     name = f"{DESK}:{act.new_id()}"
     if row["app"] == DESK:
         number = 1 + after + max((one.seq or 0 for one in known), default=0)
         return CaseEvent(id=name, at=act.now, status=status, seq=number)
-    return CaseEvent(id=name, at=max([act.now, *(one.at + _TICK for one in known)]), status=status)
+    return CaseEvent(id=name, at=act.now, status=status)
 
 
-def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> Folded:
-    """Keep the events of one case, tell them, and set the case to where all its events say it stands."""
+def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> tuple[Status, datetime | None]:
+    """Keep the events of one case, tell them, and set the case to where all its events say it stands.
+
+    A case in an app waits for its reporter as long as he was asked something and has not answered, whatever its app
+    says meanwhile, unless it has ended there. That is no event of the case: its app's clock need not agree with ours.
+    """
     row = whole.case(step.case_id)
     case = case_ref(row)
     folded = fold([*step.known, *(happening.event for happening in step.happenings)])
@@ -139,7 +141,7 @@ def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> Folded:
             act.hear(report, case, happening.event, happening.kind, **more)
         moved = happening.event.status is not None and happening.event.id not in folded.superseded
         if not happening.silent and (moved or happening.text is not None):
-            status = happening.event.status if moved else None
+            status = happening.event.status if moved else Status.NEEDS_INFO if happening.asked else None
             notice = happening.notice or (f"status.{status}" if status else "message.app")
             act.say(
                 report,
@@ -152,9 +154,14 @@ def _fold(act: Act, report: ReportRef, whole: Whole, step: Step) -> Folded:
                 internal=happening.internal,
                 **({"app": case.app} | dict(happening.values)),
             )
-    act.move(case, folded.status, folded.word, folded.since, step.heard)
-    if folded.status in ENDED and not step.answered:
-        for ask in whole.asks:
-            if ask["case_id"] == step.case_id:
-                act.change(t.ask, {"id": ask["id"], "state": "open"}, state="dropped")
-    return folded
+    mine = [ask for ask in whole.asks if ask["case_id"] == step.case_id and not step.answered]
+    status, since = folded.status, folded.since
+    if status in ENDED:
+        for ask in mine:
+            act.change(t.ask, {"id": ask["id"], "state": "open"}, state="dropped")
+    elif case.app != DESK and (mine or any(happening.asked for happening in step.happenings)):
+        status, since = Status.NEEDS_INFO, None if row["status"] == Status.NEEDS_INFO else act.now
+    elif row["status"] == Status.NEEDS_INFO and step.answered:
+        since = since or act.now
+    act.move(case, status, folded.word, since, step.heard)
+    return status, since

@@ -14,12 +14,12 @@ import msgspec
 from gateway.kernel.ledger import Act, CaseRef, Ledger, ReportRef
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Asked
+from gateway.kernel.ledger.progress import said
 from gateway.kernel.ledger.reading import Whole
 from gateway.kernel.policy.asking import missing, question
 from gateway.kernel.policy.matter import Matter, linked_to, protects, submission_of
 from gateway.kernel.policy.plan import AppState, Plan, PlanInput, PlannedCase, PlannedDeadline, hindrance
 from gateway.kernel.policy.policy import Policy
-from gateway.model.case import CaseEvent
 from gateway.model.catalogue import Kind, Service
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command
@@ -290,7 +290,7 @@ class Opener:
             act.say(report, "case.fallback", DESK, case=case, app=title, reason=planned.reason)
         if asked is not None:
             text = question(self._policy.services[service], asked.fields, self._policy.needs("id"))
-            event = CaseEvent(id=f"ask:{act.new_id()}", at=act.now, status=Status.NEEDS_INFO)
+            event = said(act, row, (), Status.NEEDS_INFO if planned.app is None else None)
             act.ask(report, case, event, by, asked, text, rule=f"service:{service}")
             act.say(report, "message.asked", by, case=case, status=Status.NEEDS_INFO, text=text)
         return case

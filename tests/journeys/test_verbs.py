@@ -1,0 +1,323 @@
+"""What crosses apps: a report referred, escalated, split, asked about; each move with who, why and which rule."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.journeys.hall import PATIENCE, VILLAGE, hall
+
+NIK = "7311074101900001"
+OTHER: dict[str, Any] = {
+    "service": "XX-OTHER",
+    "description": "Bantuan beras tidak pernah sampai di dusun kami.",
+    "place": {"village": VILLAGE, "landmark": "dekat masjid"},
+    "reporter": {"name": "Siti Rahma", "phone": "0812-3456-7890"},
+}
+AID = OTHER | {"service": "VI-AID"}
+FUND: dict[str, Any] = OTHER | {
+    "service": "VI-FUND",
+    "place": {"village": "73.11.05.2006"},
+    "description": "APBDes dirahasiakan, proyek jalan tani tidak jelas.",
+    "reporter": {"name": "KENARI-NAMA", "phone": "0812-3450-9876", "email": "kenari@example.org", "national_id": NIK},
+}
+
+
+# -- refer ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_report_is_referred_from_the_desk_to_an_app(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=("sigapdes",)) as here:
+        code = (await here.stage.file(OTHER, here.siti)).body["code"]
+        sorter, dinsos = here.officer("DISKOMINFO-SP"), here.officer("DINSOS")
+        assert (await here.stage.ask("GET", f"/v1/reports/{code}", dinsos)).status == 404
+        done = await here.verb(code, "refer", sorter, service="VI-AID", reason="KENARI-ALASAN: ini bansos")
+        assert done.status == 200, done
+        assert done.body == {
+            "report": code,
+            "case": 2,
+            "app": "sigapdes",
+            "agency": "DINSOS",
+            "status": "received",
+            "reason": "desk_referred",
+            "missing": [],
+        }
+        record = await here.arrives("sigapdes", f"{code}-1")
+        assert (record.row["kategori"], record.row["nama"]) == ("bansos", "Siti Rahma")
+        seen = await here.report(code, here.siti)
+        assert [(case["app"], case["status"]) for case in seen["cases"]] == [
+            ("gateway", "cancelled"),
+            ("sigapdes", "received"),
+        ]
+        assert {due["clock"]: due["state"] for due in seen["due"]} == {"triage_3": "met", "complaint_14": "running"}
+        told = await here.told(code, here.siti)
+        assert "Diteruskan kepada Dinsos" in [row["title"] for row in told]
+        assert "KENARI-ALASAN" not in str(told)
+        assert "KENARI-ALASAN" in str(await here.told(code, dinsos))
+        hop = await here.hop(code, "case.referred")
+        assert (hop["case"], hop["rule"], hop["actor"]["org"]) == (1, "desk:refer", "DISKOMINFO-SP")
+        assert hop["facts"] == {"to": "sigapdes", "agency": "DINSOS", "service": "VI-AID", "new_case": 2}
+        opened = [hop for hop in (await here.trace(code))["hops"] if hop["kind"] == "case.opened"][-1]
+        assert (opened["rule"], opened["app"]) == ("desk:refer", "sigapdes")
+        assert "KENARI-ALASAN" not in str(await here.trace(code))
+        # The desk has let go of it; the app's end is the report's end.
+        assert (await here.stage.ask("GET", "/v1/desk/queue", sorter)).body["items"] == []
+        number = await here.numbered(code, 2, here.siti)
+        here.move("sigapdes", number, "3", "Sudah disalurkan")
+        await here.stands(code, "resolved", here.siti)
+
+
+async def test_what_is_there_is_not_referred_again(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=()) as here:
+        code = (await here.stage.file(OTHER, here.siti)).body["code"]
+        sorter = here.officer("DISKOMINFO-SP")
+        first = await here.verb(code, "refer", sorter, agency="PUTR", reason="jalan")
+        assert (first.status, first.body["app"], first.body["agency"]) == (200, "gateway", "PUTR")
+        again = await here.verb(code, "refer", here.coordinator, case=2, agency="PUTR", reason="jalan")
+        assert (again.status, again.body["type"]) == (409, "/problems/already-there")
+        assert "PUTR" in again.body["detail"]
+        assert "(2, status `received`)" in again.body["detail"]
+        # An app that is not there is its own desk's case, with the reason.
+        other = await here.verb(
+            code, "refer", here.coordinator, case=2, app="sipendting", service="IN-LIGHT", reason="x"
+        )
+        assert (other.status, other.body["app"], other.body["agency"]) == (200, "gateway", "DISHUB")
+        assert other.body["reason"] == "app_absent"
+        cases = (await here.report(code, here.siti))["cases"]
+        assert [(case["agency"], case["status"]) for case in cases] == [
+            ("DISKOMINFO-SP", "cancelled"),
+            ("PUTR", "cancelled"),
+            ("DISHUB", "received"),
+        ]
+
+
+async def test_who_may_refer_and_what_is_refused(tmp_path: Path, sqlite_url: str) -> None:
+    async with hall(tmp_path, sqlite_url, apps=("sigapdes",)) as here:
+        code = (await here.stage.file(OTHER, here.siti)).body["code"]
+        sorter, stranger = here.officer("DISKOMINFO-SP"), here.officer("DLH")
+        ask = {"agency": "PUTR", "reason": "x"}
+        assert (await here.verb(code, "refer", stranger, **ask)).status == 404
+        assert (await here.verb(code, "refer", here.siti, **ask)).status == 403
+        assert (await here.stage.ask("POST", f"/v1/desk/reports/{code}/refer", None, ask)).status == 401
+        for body, pointer in (
+            ({"reason": "x"}, "#/app"),
+            ({"agency": "PUTR"}, "#/reason"),
+            ({"agency": "PUPR", "reason": "x"}, "#/agency"),
+            ({"app": "lapor", "reason": "x"}, "#/app"),
+            ({"service": "NO-SUCH", "reason": "x"}, "#/service"),
+            ({"service": "VI-DAMAGE", "reason": "x", "attributes": {"people": "lima"}}, "#/attributes/people"),
+            ({"service": "EM-FIRE", "agency": "BPBD", "reason": "x"}, "#/agency"),
+        ):
+            refused = await here.verb(code, "refer", sorter, **body)
+            assert refused.status == 422, (body, refused)
+            assert refused.body["errors"][0]["pointer"] == pointer
+        assert len((await here.report(code, here.siti))["cases"]) == 1
+
+
+async def test_a_hidden_reporter_stays_hidden_wherever_it_goes(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=("sigapdes",)) as here:
+        body = FUND | {"service": "GV-INTEGRITY", "description": "Pungutan liar di kantor desa."}
+        code = (await here.stage.file(body, here.siti)).body["code"]
+        inspector = here.officer("INSPEKTORAT")
+        # A service for named people only is not opened for him: he would have to say who he is.
+        refused = await here.verb(code, "refer", inspector, service="VI-AID", reason="bansos")
+        assert (refused.status, refused.body["type"]) == (409, "/problems/reporter-hidden")
+        done = await here.verb(code, "refer", inspector, service="VI-GOV", reason="aparat desa")
+        assert (done.status, done.body["app"]) == (200, "sigapdes"), done
+        record = await here.arrives("sigapdes", f"{code}-1")
+        assert record.row["nama"] == "Dirahasiakan"
+        everything = "".join(
+            path.read_bytes().decode("latin-1") for path in (tmp_path / "apps").rglob("*") if path.is_file()
+        )
+        assert "KENARI-NAMA" not in everything
+        assert "34509876" not in everything
+        assert NIK not in everything
+        shown = await here.report(code, here.officer(done.body["agency"]))
+        assert shown["reporter"] is None
+
+
+async def test_a_referral_never_weakens_how_a_report_is_protected(tmp_path: Path, sqlite_url: str) -> None:
+    async with hall(tmp_path, sqlite_url, apps=()) as here:
+        code = (await here.stage.file(OTHER, here.siti)).body["code"]
+        raised = await here.verb(code, "refer", here.coordinator, service="GV-INTEGRITY", reason="pungli")
+        assert raised.status == 200
+        assert (await here.report(code, here.officer("INSPEKTORAT")))["reporter"] is None
+        back = await here.verb(code, "refer", here.coordinator, service="IN-ROAD", reason="jalan")
+        assert back.status == 200
+        assert (await here.report(code, here.officer("PUTR")))["reporter"] is None
+        clash = await here.verb(code, "refer", here.coordinator, service="HE-SERVICE", reason="kesehatan")
+        assert (clash.status, clash.body["type"]) == (409, "/problems/privacy-clash")
+        # What a patient said stays with those who treat him; others are told in an officer's words.
+        sick = (
+            await here.stage.file(OTHER | {"service": "HE-SERVICE", "description": "KENARI-DIAGNOSA"}, here.siti)
+        ).body["code"]
+        bare = await here.verb(sick, "refer", here.coordinator, service="GV-SERVICE", reason="antre")
+        assert (bare.status, bare.body["errors"][0]["code"]) == (422, "words-needed")
+        said = await here.verb(
+            sick, "refer", here.coordinator, service="GV-SERVICE", reason="antre", description="Antrean lama"
+        )
+        assert said.status == 200
+
+
+# -- an emergency --------------------------------------------------------------------------------------------------
+
+
+async def test_a_complaint_becomes_an_emergency_and_runs_on(tmp_path: Path, database_url: str) -> None:
+    """Story 6: the road is cut; a pregnant woman cannot pass."""
+    async with hall(tmp_path, database_url) as here:
+        filed = await here.stage.file(AID | {"description": "Jalan ke Jangan Jangan putus."})
+        code, secret = filed.body["code"], filed.body["secret"]
+        await here.arrives("sigapdes", f"{code}-1")
+        number = await here.numbered(code, 1, here.coordinator)
+        dinsos = here.officer("DINSOS")
+        body = {"service": "EM-MATERNAL", "reason": "Ibu hamil tidak bisa lewat", "description": "Ibu hamil terjebak"}
+        done = await here.verb(code, "refer", dinsos, **body)
+        assert done.status == 200, done
+        emergency = done.body["report"]
+        assert emergency != code
+        assert (done.body["app"], done.body["agency"]) == ("cc112", "DINKES")
+        incident = await here.arrives("cc112", f"{emergency}-1")
+        assert incident.row["category"] == "PERSALINAN"
+        assert incident.row["caller"]["name"] == "Siti Rahma"
+        assert f"Terkait (escalated_from): sigapdes {number}" in incident.row["narrative"]
+        assert VILLAGE in str(incident.row["location"])
+        again = await here.verb(code, "refer", dinsos, **body)
+        assert (again.status, again.body["type"]) == (409, "/problems/already-there")
+        assert emergency in again.body["detail"]
+        # The reporter's secret opens both; each tells of the other.
+        part = await here.report(emergency, secret=secret)
+        assert {due["clock"] for due in part["due"]} >= {"acknowledge", "dispatch"}
+        mine = await here.report(code, secret=secret)
+        assert mine["links"] == [{"kind": "escalated_from", "direction": "from", "code": emergency}]
+        assert mine["status"] == "received"
+        assert any(emergency in row["title"] for row in await here.told(code, secret=secret))
+        wrong = secret[:-1] + ("0" if secret[-1] != "0" else "1")
+        for name, key in ((emergency, wrong), (code, wrong)):
+            refused = await here.stage.ask("GET", f"/v1/reports/{name}", X_Report_Secret=key)
+            assert refused.status == 404
+        trace = await here.trace(code)
+        assert {report["code"] for report in trace["reports"]} == {code, emergency}
+        assert {hop["rule"] for hop in trace["hops"] if hop["kind"] in {"link.made", "link.received"}} == {"desk:refer"}
+        await here.numbered(emergency, 1, here.coordinator)
+
+
+# -- ask -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_desk_asks_and_goes_on_with_the_answer(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=()) as here:
+        code = (await here.stage.file(AID, here.siti)).body["code"]
+        dinsos = here.officer("DINSOS")
+        asked = await here.verb(
+            code, "ask", dinsos, fields=["programme", "reporter.national_id"], text="Mohon lengkapi."
+        )
+        assert asked.status == 200, asked
+        assert asked.body == {
+            "report": code,
+            "case": 1,
+            "status": "needs_info",
+            "fields": ["programme", "reporter.national_id"],
+        }
+        seen = await here.report(code, here.siti, Accept_Language="en")
+        (ask,) = seen["asks"]
+        assert [(field["name"], field["label"], field["datatype"]) for field in ask["fields"]] == [
+            ("programme", "Programme", "choice"),
+            ("reporter.national_id", "NIK (national identity number)", "nik"),
+        ]
+        assert (seen["status"], ask["by"], ask["opens"]) == ("needs_info", "DINSOS", False)
+        assert "Mohon lengkapi." in ask["text"]
+        path = f"/v1/reports/{code}/messages"
+        for answers, pointer in (
+            ({"programme": "beras"}, "#/answers/programme"),
+            ({"reporter.national_id": "123"}, "#/answers/reporter.national_id"),
+            ({"reporter.national_id": 7}, "#/answers/reporter.national_id"),
+            ({"nama_ibu": "x"}, "#/answers/nama_ibu"),
+        ):
+            refused = await here.stage.ask("POST", path, here.siti, {"answers": answers})
+            assert (refused.status, refused.body["errors"][0]["pointer"]) == (422, pointer), refused
+        some = await here.stage.ask("POST", path, here.siti, {"answers": {"programme": "pkh"}})
+        assert (some.status, some.body["missing"]) == (201, ["reporter.national_id"])
+        assert (await here.report(code, here.siti))["status"] == "needs_info"
+        rest = await here.stage.ask("POST", path, here.siti, {"answers": {"reporter.national_id": NIK}})
+        assert (rest.status, rest.body["missing"]) == (201, [])
+        after = await here.report(code, here.siti)
+        assert (after["status"], after["asks"]) == ("in_progress", [])
+        assert after["attributes"] == {"programme": "pkh"}
+        assert after["reporter"]["national_id"] == "7311**********01"
+        told = await here.told(code, dinsos)
+        assert NIK not in str(told)
+        assert any("NIK: ***" in row.get("text", "") for row in told)
+        kinds = [hop["kind"] for hop in (await here.trace(code))["hops"]]
+        assert [kind for kind in kinds if kind in {"case.asked", "report.completed", "case.answered"}] == [
+            "case.asked",
+            "report.completed",
+            "report.completed",
+            "case.answered",
+        ]
+        trace = str(await here.trace(code))
+        assert NIK not in trace
+        assert "Mohon lengkapi" not in trace
+
+
+async def test_a_question_in_words_is_answered_in_words(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=("sigapdes",)) as here:
+        code = (await here.stage.file(AID, here.siti)).body["code"]
+        number = await here.numbered(code, 1, here.siti)
+        asked = await here.verb(code, "ask", here.officer("DINSOS"), text="Sejak kapan?")
+        assert (asked.status, asked.body["status"]) == (200, "needs_info")
+        here.move("sigapdes", number, "2")
+
+        async def heard() -> bool:
+            return any(hop["word"] == "pengaduan/2" for hop in (await here.trace(code))["hops"])
+
+        await here.stage.until(heard, PATIENCE)
+        assert (await here.report(code, here.siti))["status"] == "needs_info", "nobody has answered yet"
+        answer = await here.stage.ask("POST", f"/v1/reports/{code}/messages", here.siti, {"text": "Sejak Januari"})
+        assert (answer.body["carried"], answer.body["missing"]) == (["sigapdes"], [])
+        assert (await here.report(code, here.siti))["status"] == "in_progress", "as the app says"
+
+        async def replied() -> bool:
+            row = here.stage.apps["sigapdes"].store.records[number].row
+            return "Sejak Januari" in [one["isi"] for one in row["tanggapan"]]
+
+        await here.stage.until(replied, PATIENCE)
+        # The app goes on as it will.
+        here.move("sigapdes", number, "3", "Sudah")
+        await here.stands(code, "resolved")
+        late = await here.verb(code, "ask", here.officer("DINSOS"), text="Lagi?")
+        assert (late.status, late.body["type"]) == (409, "/problems/case-conflict")
+
+
+async def test_what_may_be_asked(tmp_path: Path, sqlite_url: str) -> None:
+    async with hall(tmp_path, sqlite_url, apps=()) as here:
+        code = (await here.stage.file(FUND, here.siti)).body["code"]
+        officer = here.officer("DPMDPPKBPPPA")
+        refused = await here.verb(code, "ask", officer, fields=["reporter.phone"])
+        assert (refused.status, refused.body["type"]) == (409, "/problems/reporter-hidden")
+        unknown = await here.verb(code, "ask", officer, fields=["shoe_size"])
+        assert (unknown.status, unknown.body["errors"][0]["pointer"]) == (422, "#/fields/0")
+        assert (await here.verb(code, "ask", officer)).body["type"] == "/problems/question-empty"
+        assert (await here.verb(code, "ask", officer, fields=["budget_year"])).status == 200
+        again = await here.verb(code, "ask", officer, fields=["budget_year"])
+        assert again.body["type"] == "/problems/question-empty"
+        assert (await here.verb(code, "ask", here.officer("DLH"), text="?")).status == 404
+
+
+# -- assign --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_case_is_given_to_an_officer_and_to_another_agency(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=()) as here:
+        code = (await here.stage.file(OTHER, here.siti)).body["code"]
+        sorter = here.officer("DISKOMINFO-SP")
+        mine = await here.verb(code, "assign", sorter, officer="me", note="KENARI-CATATAN")
+        assert mine.status == 200, mine
+        (item,) = (await here.stage.ask("GET", "/v1/desk/queue", sorter)).body["items"]
+        hop = await here.hop(code, "case.assigned")
+        assert item["owner"] == mine.body["owner"] == hop["actor"]["ref"]
+        assert (hop["rule"], "KENARI-CATATAN" in str(hop)) == ("desk:assign", False)
+        away = await here.verb(code, "assign", sorter, agency="PUTR")
+        assert (away.body["agency"], away.body["owner"]) == ("PUTR", None)
+        assert (await here.verb(code, "assign", sorter, officer="me")).status == 404
+        assert len((await here.stage.ask("GET", "/v1/desk/queue", here.officer("PUTR"))).body["items"]) == 1
+        assert "Diteruskan kepada PUTRPerkim" in [row["title"] for row in await here.told(code, here.siti)]
+        assert (await here.verb(code, "assign", here.coordinator)).body["type"] == "/problems/assignment-empty"
+        assert (await here.verb(code, "assign", here.coordinator, agency="PUPR")).status == 422
