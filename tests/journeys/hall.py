@@ -24,7 +24,7 @@ class Hall:
     def officer(self, agency: str, *extra: str) -> str:
         return self.stage.token(f"petugas-{agency.lower()}", "operator", agency=agency, extra=extra)
 
-    async def verb(self, code: str, verb: str, token: str, **body: Any) -> Answer:
+    async def verb(self, code: str, verb: str, token: str, /, **body: Any) -> Answer:
         return await self.stage.ask("POST", f"/v1/desk/reports/{code}/{verb}", token, body)
 
     async def report(self, code: str, token: str | None = None, secret: str | None = None, **headers: str) -> Any:
