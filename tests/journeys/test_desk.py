@@ -37,6 +37,7 @@ ACTOR = Actor(kind="operator", ref="d2e3s4k5o6p7q2r3", org="BPBD")
 BPBD = Desk(scope=Scope(agency="BPBD"), actor=ACTOR, agency="BPBD", by="BPBD")
 DLH = Desk(scope=Scope(agency="DLH"), actor=ACTOR, agency="DLH", by="DLH")
 ALL = Desk(scope=EVERYTHING, actor=ACTOR, agency=None, by="gateway")
+ACROSS = ["ask", "refer", "split", "link", "assign"]
 MOVE_TO = {"replay": DeliveryState.QUEUED, "resolve": DeliveryState.ACCEPTED, "cancel": DeliveryState.CANCELLED}
 
 
@@ -265,10 +266,10 @@ async def test_the_queue_shows_what_needs_a_person_most_pressing_first(database_
         held = await here.ledger.read(queries.stuck_of, [row["id"] for row in rows])
         items = [queue_item(row, [o for o in held if o["case_id"] == row["id"]], here.host, now) for row in rows]
         assert [item.next for item in items] == [
-            ["reply", "note", "close"],
-            ["reply", "note", "close"],
-            ["replay", "resolve", "cancel", "note"],
-            ["reply", "note"],
+            ["reply", "note", "close", *ACROSS],
+            ["reply", "note", "close", *ACROSS],
+            ["replay", "resolve", "cancel", "note", *ACROSS],
+            ["reply", "note", *ACROSS],
         ]
         assert [item.late for item in items] == [False, False, False, True]
         assert items[3].age_s == int(timedelta(minutes=15, seconds=1, milliseconds=50).total_seconds())
@@ -492,7 +493,7 @@ async def test_a_report_whose_app_is_absent_gets_its_answer_from_the_desk(databa
         assert [case["app"] for case in filed.body["cases"]] == ["gateway"]
         queue = await stage.ask("GET", "/v1/desk/queue", officer)
         (item,) = queue.body["items"]
-        assert (item["report"], item["why"], item["next"]) == (code, "desk", ["reply", "note", "close"])
+        assert (item["report"], item["why"], item["next"]) == (code, "desk", ["reply", "note", "close", *ACROSS])
         assert item["reason"]
         path = f"/v1/desk/reports/{code}"
         assert (await stage.ask("GET", "/v1/desk/queue", stranger)).body["items"] == []

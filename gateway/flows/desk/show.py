@@ -12,19 +12,22 @@ from gateway.kernel.ledger.reading import Row
 from gateway.model.delivery import Command, DeliveryState
 from gateway.sdk.manifest import Mode
 
+_ACROSS: Final = ("ask", "refer", "split", "link", "assign")
+"""What an officer may do with any open case of his."""
 _WAITING: Final = frozenset({DeliveryState.QUEUED, DeliveryState.UNSURE})
 
 
 def queue_item(row: Row, stuck: list[Row], host: Host, now: datetime) -> QueueItem:
     """Return a case that waits, with what can be done now: there is always something."""
     if row["app"] == queries.DESK:
-        steps = ["reply", "note", "close"]
+        steps = ["reply", "note", "close", *_ACROSS]
     elif stuck:
-        steps = [*dict.fromkeys(move for one in stuck for move in possible(one["state"], one["attempt"])), "note"]
+        moves = dict.fromkeys(move for one in stuck for move in possible(one["state"], one["attempt"]))
+        steps = [*moves, "note", *_ACROSS]
     elif takes_messages(host, row["app"]):
-        steps = ["reply", "note"]
+        steps = ["reply", "note", *_ACROSS]
     else:
-        steps = ["note"]
+        steps = ["note", *_ACROSS]
     return QueueItem(
         report=row["code"],
         service=row["asked"],
