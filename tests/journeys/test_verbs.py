@@ -1,9 +1,11 @@
 """What crosses apps: a report referred, escalated, split, asked about; each move with who, why and which rule."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from tests.journeys.hall import PATIENCE, VILLAGE, hall
+from tests.journeys.stage import FLOOD
 
 NIK = "7311074101900001"
 OTHER: dict[str, Any] = {
@@ -321,3 +323,105 @@ async def test_a_case_is_given_to_an_officer_and_to_another_agency(tmp_path: Pat
         assert "Diteruskan kepada PUTRPerkim" in [row["title"] for row in await here.told(code, here.siti)]
         assert (await here.verb(code, "assign", here.coordinator)).body["type"] == "/problems/assignment-empty"
         assert (await here.verb(code, "assign", here.coordinator, agency="PUPR")).status == 422
+
+
+# -- together ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_other_app_is_told_the_first_ones_number(tmp_path: Path, database_url: str) -> None:
+    """Story 1 by an officer's hand: an incident of 112 becomes a record of damage in the village."""
+    async with hall(tmp_path, database_url) as here:
+        code = (await here.stage.file(FLOOD | {"reporter": {"name": "Siti Rahma"}}, here.siti)).body["code"]
+        ticket = await here.numbered(code, 1, here.siti)
+        damage = {"head_of_family": "Baso Tahir", "people": 5, "disaster": "banjir"}
+        body = {"service": "VI-DAMAGE", "reason": "dapur hanyut", "attributes": damage}
+        done = await here.verb(code, "refer", here.officer("BPBD"), **body)
+        assert (done.body["case"], done.body["missing"]) == (2, ["severity"]), done
+        shown = await here.report(code, here.siti)
+        assert (shown["status"], [case["status"] for case in shown["cases"]]) == (
+            "needs_info",
+            ["received", "needs_info"],
+        )
+        answer = await here.stage.ask(
+            "POST", f"/v1/reports/{code}/messages", here.siti, {"answers": {"severity": "berat"}}
+        )
+        assert (answer.body["carried"], answer.body["missing"]) == (["sigapdes"], []), "an answer goes to who asked"
+        record = await here.arrives("sigapdes", f"{code}-2")
+        assert (record.row["nama_kk"], record.row["tingkat"], record.row["jumlah_jiwa"]) == ("Baso Tahir", "berat", 5)
+        after = await here.report(code, here.siti)
+        assert (after["attributes"], after["status"]) == ({}, "received"), "what was said there stays there"
+        # Were the number known when it is made, it goes along.
+        other = (await here.stage.file(FLOOD, here.siti)).body["code"]
+        number = await here.numbered(other, 1, here.siti)
+        whole = body | {"attributes": damage | {"severity": "ringan"}}
+        assert (await here.verb(other, "refer", here.officer("BPBD"), **whole)).body["missing"] == []
+        linked = await here.arrives("sigapdes", f"{other}-2")
+        assert f"Terkait (related_to): cc112 {number}" in linked.row["keterangan"]
+        shared = [hop for hop in (await here.trace(other))["hops"] if hop["kind"] == "data.disclosed"]
+        assert [hop["app"] for hop in shared] == ["cc112", "sigapdes"]
+        assert "linked" in shared[1]["facts"]["fields"]
+        assert ticket != number
+        # 112 goes on by itself.
+        here.move("cc112", number, "VERIFIED")
+        await here.stands(other, "verified")
+
+
+async def test_a_hidden_reporter_stays_hidden_in_an_emergency(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url) as here:
+        code = (await here.stage.file(FUND | {"service": "VI-GOV"}, here.siti)).body["code"]
+        await here.numbered(code, 1, here.siti)
+        done = await here.verb(code, "refer", here.officer("DPMDPPKBPPPA"), service="EM-UNREST", reason="rusuh")
+        assert done.status == 200, done
+        emergency = done.body["report"]
+        incident = await here.arrives("cc112", f"{emergency}-1")
+        assert incident.row["caller"] == {"withheld": True, "name": "Dirahasiakan"}
+        assert "KENARI-NAMA" not in str(incident.row)
+        shown = await here.report(emergency, here.siti)
+        assert (shown["identity"], shown["links"][0]["kind"]) == ("confidential", "escalated_from")
+
+
+async def test_two_officers_refer_at_once_and_one_case_comes_of_it(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=("sigapdes",)) as here:
+        code = (await here.stage.file(OTHER, here.siti)).body["code"]
+        calls = [
+            here.verb(code, "refer", here.coordinator, case=1, service="VI-AID", reason=f"kali {n}") for n in range(5)
+        ]
+        answers = await asyncio.gather(*calls)
+        assert sorted(answer.status for answer in answers) == [200, 409, 409, 409, 409]
+        assert {answer.body["type"] for answer in answers if answer.status == 409} == {"/problems/already-there"}
+        assert len((await here.report(code, here.siti))["cases"]) == 2
+        emergencies = [
+            here.verb(code, "refer", here.coordinator, case=2, service="EM-FIRE", reason="api") for _ in range(4)
+        ]
+        assert sorted(answer.status for answer in await asyncio.gather(*emergencies)) == [200, 409, 409, 409]
+        parts = [{"service": "IN-LIGHT", "description": "Lampu mati"}]
+        splits = [here.verb(code, "split", here.coordinator, parts=parts) for _ in range(4)]
+        assert sorted(answer.status for answer in await asyncio.gather(*splits)) == [200, 409, 409, 409]
+        assert len((await here.trace(code))["reports"]) == 3
+
+
+async def test_an_answer_given_twice_at_once_makes_one_delivery(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=("sigapdes",)) as here:
+        code = (await here.stage.file(OTHER, here.siti)).body["code"]
+        letter = {"letter_type": "usaha", "purpose": "bank"}
+        body = {"service": "VI-LETTER", "reason": "surat", "attributes": letter}
+        assert (await here.verb(code, "refer", here.coordinator, **body)).body["missing"] == ["reporter.national_id"]
+        path, answers = f"/v1/reports/{code}/messages", {"answers": {"reporter.national_id": NIK}}
+        said = await asyncio.gather(*(here.stage.ask("POST", path, here.siti, answers) for _ in range(4)))
+        # Whoever comes second finds nothing asked any more: his words are kept as words.
+        assert {answer.status for answer in said} == {201}
+        record = await here.arrives("sigapdes", f"{code}-1")
+        assert record.row["nik"] == NIK
+        assert len([one for one in here.stage.apps["sigapdes"].store.records.values() if one.kind == "surat"]) == 1
+        kinds = [hop["kind"] for hop in (await here.trace(code))["hops"]]
+        assert kinds.count("case.answered") == 1
+        assert NIK not in str(await here.told(code, here.siti))
+
+        async def quiet() -> bool:
+            waiting = await here.stage.ask("GET", "/v1/desk/deliveries?state=queued&state=sending", here.coordinator)
+            return not waiting.body["items"]
+
+        await here.stage.until(quiet, PATIENCE)
+        (row,) = [one.row for one in here.stage.apps["sigapdes"].store.records.values()]
+        assert row["tanggapan"], "what came too late was carried as words"
+        assert NIK not in str(row["tanggapan"])

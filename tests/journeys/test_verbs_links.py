@@ -4,6 +4,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from gateway.kernel.ledger import tables as t
+from gateway.model.principal import GATEWAY
 from tests.journeys.hall import PATIENCE, VILLAGE, Hall, hall
 
 NIK = "7311074101900001"
@@ -94,6 +96,15 @@ async def test_a_part_asks_for_what_it_lacks_and_is_delivered_when_it_is_there(
         after = await here.report(letter["code"], secret=secret)
         assert (after["asks"], [due["state"] for due in after["due"]]) == ([], ["running"])
         assert NIK not in str(await here.told(letter["code"], secret=secret))
+
+        # Somebody who claims a part has it for himself.
+        ledger = here.stage.house.ledger
+        act = ledger.act(GATEWAY, "test")
+        act.change(t.report, {"code": light["code"]}, epoch=1)
+        await ledger.commit(act)
+        claimed = await here.stage.ask("GET", f"/v1/reports/{light['code']}", X_Report_Secret=secret)
+        assert claimed.status == 404
+        assert {link["code"] for link in (await here.report(code, secret=secret))["links"]} == {letter["code"]}
 
         trace = await here.trace(light["code"])
         assert {report["code"] for report in trace["reports"]} == {code, letter["code"], light["code"]}

@@ -6,7 +6,7 @@ what its app demands is delivered then, and its clocks start: they count from a 
 case that asked and to no other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.progress import DESK, Happening, Step, said
 from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, linked_numbers
 from gateway.kernel.policy import Plan, Policy
-from gateway.kernel.policy.asking import answer_faults, completed, remaining, told, was_asked
+from gateway.kernel.policy.asking import answer_faults, completed, is_personal, remaining, told, was_asked
 from gateway.kernel.policy.matter import Matter, content_of, linked_to, protects
 from gateway.kernel.policy.opening import Opener
 from gateway.model.case import CaseEvent
@@ -75,6 +75,17 @@ class Answers:
             faults += answer_faults(service, ask["fields"], {name: value}, self._policy.gazetteer)
         if faults:
             raise refused(faults)
+
+    def personal(self, whole: Whole, names: Iterable[str]) -> set[str]:
+        """Return those names whose answers nobody reads as plain text: of people, and what forms call sensitive."""
+        known = self._policy.services
+        services = [known[case["service"]] for case in whole.cases if case["service"] in known]
+        return {name for name in names if any(is_personal(service, name) for service in services)}
+
+    def in_form(self, case: Row, name: str) -> bool:
+        """Tell whether the form of a case's service has a field."""
+        service = self._policy.services.get(case["service"])
+        return service is not None and any(field.code == name for field in service.fields)
 
     def words(self, whole: Whole, answers: Mapping[str, object]) -> str:
         """Return answers as the timeline tells them: what is personal is said to be there only."""

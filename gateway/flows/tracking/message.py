@@ -4,7 +4,7 @@ A message moves nothing by itself, unless it answers what was asked (`answer`): 
 an app waits for an answer of its own, the app says when it goes on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -134,13 +134,15 @@ class Messages:
         events = await self._ledger.read(events_of, [case["id"] for case in whole.cases])
         answered = self._answers.asked(whole)
         plain = msgspec.structs.replace(body, answers={}) if answered else body
-        for_all = composed(plain)
+        personal = self._answers.personal(whole, body.answers | body.attributes)
+        for_all = composed(plain, personal)
         text = "\n".join(filter(None, (for_all, self._answers.words(whole, body.answers) if answered else "")))
         act.say(report, "message.citizen", "reporter", text=text)
         given = await self._answers.give(act, whole, events, body.answers, documents, bool(for_all or documents))
         carried, kept = given.carried, []
+        free = {name: value for name, value in body.answers.items() if name not in personal}
         for case in whole.cases:
-            answers = given.answers.get(case["id"], {}) if answered else body.answers
+            answers = given.answers.get(case["id"], {}) if answered else free
             asked = bool(answered and answers)
             if case["app"] == DESK or case["status"] not in OPEN or case["id"] in given.waiting:
                 continue
@@ -158,6 +160,11 @@ class Messages:
                 continue
             given.sent += 1
             carried.append(case["app"])
+            form = {
+                name: value
+                for name, value in body.attributes.items()
+                if name not in personal or self._answers.in_form(case, name)
+            }
             words = self._answers.words(whole, answers) if asked else ""
             amendment = Amendment(
                 key=delivery_key(whole.code, given.sent),
@@ -165,7 +172,7 @@ class Messages:
                 command=Command.MESSAGE,
                 text="\n".join(filter(None, (for_all, words))),
                 at=act.now,
-                attributes=body.attributes | self._shared(case["app"], answers),
+                attributes=form | self._shared(case["app"], answers),
                 documents=documents,
             )
             act.send(report, case_ref(case), given.sent, Command.MESSAGE, amendment, whole.report["emergency"])
@@ -219,15 +226,15 @@ class Messages:
         return Document(name=f"lampiran-{index}.{extension}", media_type=row["media_type"], digest=row["digest"])
 
 
-def composed(body: MessageBody) -> str:
+def composed(body: MessageBody, personal: Collection[str] = ()) -> str:
     """Return a message as one text: what was written, then the answers and attributes line by line.
 
-    Apps that take only text, and officers who read the timeline, get all of it.
+    Apps that take only text, and officers who read the timeline, get all of it, but for what is `personal`.
     """
     lines = [body.text.strip()] if body.text.strip() else []
     for name, value in (body.answers | body.attributes).items():
         told = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        lines.append(f"{name}: {told}")
+        lines.append(f"{name}: {'***' if name in personal else told}")
     return "\n".join(lines)
 
 

@@ -134,13 +134,18 @@ def told(service: Service, answers: Mapping[str, object], labels: Mapping[str, s
 
     `labels` are the names of needs for people; a form's fields bring theirs.
     """
-    fields = {field.code: field for field in service.fields}
+    fields = {field.code: field.label.id for field in service.fields}
     lines = []
     for name, value in answers.items():
-        field = fields.get(name)
-        label = labels.get(name, name) if field is None else field.label.id
-        lines.append(f"{label}: {'***' if name in PEOPLE or _personal(field) else _plain(value)}")
+        label = fields.get(name) or labels.get(name, name)
+        lines.append(f"{label}: {'***' if is_personal(service, name) else _plain(value)}")
     return "\n".join(lines)
+
+
+def is_personal(service: Service, name: str) -> bool:
+    """Tell whether an answer says who somebody is, or is called sensitive by the service's form."""
+    personal = (one.code for one in service.fields if one.sensitive or one.datatype in {Datatype.NIK, Datatype.PHONE})
+    return name in PEOPLE or name in personal
 
 
 def names_of(content: Content) -> set[str]:
@@ -194,10 +199,6 @@ def _kept(name: str, value: object) -> str:
 
 def _digits(text: str) -> str:
     return "".join(char for char in text if char not in " .-")
-
-
-def _personal(field: Field | None) -> bool:
-    return field is not None and (field.sensitive or field.datatype in {Datatype.NIK, Datatype.PHONE})
 
 
 def _plain(value: object) -> str:
