@@ -125,10 +125,14 @@ class Categories(_Section, frozen=True, kw_only=True):
 
 
 class Profile(_Section, frozen=True, kw_only=True):
-    """What one profile of an app says differently; a map that is given replaces the manifest's own."""
+    """What one profile of an app says differently; a map that is given replaces the manifest's own.
+
+    Its `shares` can only be fewer than the manifest's.
+    """
 
     statuses: dict[str, Status] | None = None
     categories: Categories | None = None
+    shares: dict[str, str] | None = None
 
 
 class Manifest(_Section, frozen=True, kw_only=True):
@@ -174,6 +178,11 @@ class Manifest(_Section, frozen=True, kw_only=True):
         """Return the category map that holds in `profile` (None, or one without its own: the manifest's)."""
         own = self.profiles[profile].categories if profile in self.profiles else None
         return self.categories if own is None else own
+
+    def shares_of(self, profile: str | None = None) -> dict[str, str]:
+        """Return what may be shared in `profile` (None, or one without its own: the manifest's shares)."""
+        own = self.profiles[profile].shares if profile in self.profiles else None
+        return self.shares if own is None else own
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -264,7 +273,9 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     for name in manifest.secrets:
         if not SECRET_NAME.fullmatch(name):
             yield f"$.secrets.{name} must be capital letters, digits and underscores"
-    yield from _shares(manifest.shares)
+    yield from _shares("$.shares", manifest.shares)
+    for name, profile in manifest.profiles.items():
+        yield from _narrower(f"$.profiles.{name}.shares", profile.shares or {}, manifest.shares)
     yield from _words(manifest)
     if manifest.webhook is not None:
         yield from _webhook(manifest.webhook, manifest.secrets)
@@ -289,12 +300,19 @@ def _numbers(manifest: Manifest) -> Iterator[str]:
         yield "$.settle_s may not be negative"
 
 
-def _shares(shares: dict[str, str]) -> Iterator[str]:
+def _shares(path: str, shares: dict[str, str]) -> Iterator[str]:
     for name, basis in shares.items():
         if name not in SHARES and not (name.startswith("attributes.") and name != "attributes."):
-            yield f"$.shares.{name!r} is no field that can be shared"
+            yield f"{path}.{name!r} is no field that can be shared"
         if not basis.strip():
-            yield f"$.shares.{name!r} names no legal basis"
+            yield f"{path}.{name!r} names no legal basis"
+
+
+def _narrower(path: str, shares: dict[str, str], whole: dict[str, str]) -> Iterator[str]:
+    yield from _shares(path, shares)
+    for name in shares:
+        if name not in whole and not (name.startswith("attributes.") and "attributes" in whole):
+            yield f"{path}.{name!r} is not among the manifest's own shares"
 
 
 def _words(manifest: Manifest) -> Iterator[str]:

@@ -19,7 +19,7 @@ def minimise(
     A reporter who is anonymous or confidential (or already marked hidden) becomes a hidden person without any
     detail, whatever the manifest shares. Doing it twice changes nothing.
     """
-    shares = manifest.shares
+    shares = manifest.shares_of(submission.profile)
     held: set[str] = set()
 
     def kept(name: str, value: Value, nothing: Value) -> Value:

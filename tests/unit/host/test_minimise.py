@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.kernel.host import minimise, minimise_amendment
 from gateway.model.report import Identity
 from gateway.sdk import Amendment, Document, Linked, Person, PlaceCodes, Site, Submission
-from gateway.sdk.manifest import SHARES, decode_manifest
+from gateway.sdk.manifest import SHARES, Profile, decode_manifest
 from tests.unit.host.apps import HEAD
 
 AT = datetime(2026, 1, 28, tzinfo=UTC)
@@ -85,6 +85,20 @@ def test_only_what_is_shared_leaves(shares: set[str], identity: Identity, hidden
     assert slim.reporter.hidden == anonymous
     assert (slim.key, slim.code, slim.occurred_at, slim.category) == (whole.key, whole.code, AT, "jalan")
     assert minimise(slim, manifest, identity) == (slim, told)
+
+
+@given(st.sets(st.sampled_from(sorted(CANARIES))), st.sampled_from([None, "narrow", "wide", "unknown"]))
+def test_a_profile_may_share_less(shares: set[str], profile: str | None) -> None:
+    narrow = Profile(shares=dict.fromkeys(shares, "basis"))
+    manifest = msgspec.structs.replace(
+        MANIFEST,
+        shares=dict.fromkeys({*SHARES}, "basis"),
+        profiles={"narrow": narrow, "wide": Profile()},
+    )
+    slim, told = minimise(msgspec.structs.replace(WHOLE, profile=profile), manifest)
+    assert told == tuple(sorted(shares if profile == "narrow" else CANARIES))
+    sent = msgspec.json.encode(slim).decode()
+    assert {name for name, canary in CANARIES.items() if canary in sent} == set(told)
 
 
 def test_what_is_not_there_is_not_told() -> None:

@@ -70,6 +70,7 @@ def test_a_whole_manifest() -> None:
     assert manifest.statuses_of("stunting") == {"2": Status.IN_PROGRESS}
     assert manifest.statuses_of("other") == manifest.statuses_of() == manifest.statuses
     assert manifest.categories_of("stunting") is manifest.categories
+    assert manifest.shares_of("stunting") is manifest.shares_of() is manifest.shares
 
 
 def test_the_least_manifest_has_sober_defaults() -> None:
@@ -92,6 +93,8 @@ def test_the_least_manifest_has_sober_defaults() -> None:
         ("[shares]\n'reporter.face' = 'x'", "'reporter.face' is no field that can be shared"),
         ("[shares]\n'reporter.name' = ' '", "'reporter.name' names no legal basis"),
         ("[shares]\n'attributes.' = 'x'", "no field that can be shared"),
+        ("[profiles.p.shares]\nlinked = 'x'", "$.profiles.p.shares.'linked' is not among the manifest's own shares"),
+        ("[profiles.p.shares]\nface = 'x'", "$.profiles.p.shares.'face' is no field that can be shared"),
         ("[verdicts]\n'write four' = 'rejected'", "must be like 'write 409'"),
         ("[verdicts]\n'write 409' = 'fine'", "$.verdicts.'write 409'"),
         ("[verdicts]\n'read 500' = 'ambiguous'", "cannot be ambiguous"),
