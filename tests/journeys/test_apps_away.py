@@ -70,7 +70,7 @@ async def test_a_report_whose_app_is_not_there_has_a_desk(tmp_path: Path, sqlite
         officer = ready.token("petugas-bpbd", "operator", agency="BPBD")
         (waiting,) = await queue(ready, officer)
         assert (waiting["report"], waiting["why"], waiting["reason"]) == (code, "desk", reason)
-        assert waiting["next"] == ["reply", "note", "close"]
+        assert waiting["next"][:3] == ["reply", "note", "close"]
         assert await queue(ready, ready.token("petugas-dlh", "operator", agency="DLH")) == []
 
         desk = f"/v1/desk/reports/{code}"
