@@ -154,7 +154,7 @@ class Officer:
     def _carry(self, act: Act, desk: Desk, whole: Whole, row: Row, text: str, status: Status | None) -> None:
         """Send an officer's reply to the app that has the case, and keep it with the report."""
         app = row["app"]
-        if status is not None or row["status"] not in OPEN or not takes_messages(self._host, app):
+        if status is not None or row["status"] not in OPEN or not takes_messages(self._host, app, row["profile"]):
             raise Problem("case-in-app", app=title(self._host, app), possible="note")
         report, case = whole.ref(self._ledger.vault), case_ref(row)
         number = whole.report["deliveries"] + 1

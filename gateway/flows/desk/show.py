@@ -24,7 +24,7 @@ def queue_item(row: Row, stuck: list[Row], host: Host, now: datetime) -> QueueIt
     elif stuck:
         moves = dict.fromkeys(move for one in stuck for move in possible(one["state"], one["attempt"]))
         steps = [*moves, "note", *_ACROSS]
-    elif takes_messages(host, row["app"]):
+    elif takes_messages(host, row["app"], row["profile"]):
         steps = ["reply", "note", *_ACROSS]
     else:
         steps = ["note", *_ACROSS]
@@ -130,9 +130,11 @@ def title(host: Host, app: str) -> str:
         return app
 
 
-def takes_messages(host: Host, app: str) -> bool:
-    """Tell whether a word can be carried to the app: it is live, and its manifest and connector can."""
+def takes_messages(host: Host, app: str, profile: str | None = None) -> bool:
+    """Tell whether a word can be carried to the app: it is live, its manifest and connector can, and it may have what
+    people write."""
     if not host.can(app, "amend"):
         return False
     manifest = host.get(app).manifest
-    return manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
+    able = manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
+    return able and "description" in manifest.shares_of(profile)

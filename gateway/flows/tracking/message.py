@@ -148,7 +148,7 @@ class Messages:
                 continue
             if not (for_all or documents or asked):
                 continue
-            if not self._takes(case["app"]):
+            if not self._takes(case["app"], case["profile"]):
                 kept.append(case["app"])
                 act.say(
                     report,
@@ -172,8 +172,8 @@ class Messages:
                 command=Command.MESSAGE,
                 text="\n".join(filter(None, (for_all, words))),
                 at=act.now,
-                attributes=form | self._shared(case["app"], answers),
-                documents=documents,
+                attributes=self._shared(case, form | answers),
+                documents=documents if "documents" in self._shares(case) else (),
             )
             act.send(report, case_ref(case), given.sent, Command.MESSAGE, amendment, whole.report["emergency"])
         counts = {"files": len(documents), "answers": len(body.answers)}
@@ -188,17 +188,27 @@ class Messages:
         missing = list(dict.fromkeys(given.missing))
         return MessageTaken(code=whole.code, at=act.now, carried=carried, kept=kept, suggestions=[], missing=missing)
 
-    def _shared(self, app: str, answers: Mapping[str, object]) -> dict[str, object]:
-        """Return the answers an app may have; of people and places only what its manifest names."""
-        shares = self._host.manifest(app).shares
-        return {name: value for name, value in answers.items() if "." not in name or name in shares}
+    def _shares(self, case: Row) -> Mapping[str, str]:
+        return self._host.manifest(case["app"]).shares_of(case["profile"])
 
-    def _takes(self, app: str) -> bool:
-        """Tell whether a message can be carried to the app: it is live, and its manifest and connector can."""
+    def _shared(self, case: Row, answers: Mapping[str, object]) -> dict[str, object]:
+        """Return the answers an app may have; of people and places only what its manifest names."""
+        shares = self._shares(case)
+        every = "attributes" in shares
+        return {
+            name: value
+            for name, value in answers.items()
+            if (name in shares if "." in name else every or f"attributes.{name}" in shares)
+        }
+
+    def _takes(self, app: str, profile: str | None) -> bool:
+        """Tell whether a message can be carried to the app: it is live, its manifest and connector can, and it may have
+        what people write (a profile that may not is told nothing in free words, whoever wrote them)."""
         if not self._host.can(app, "amend"):
             return False
         manifest = self._host.get(app).manifest
-        return manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
+        able = manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
+        return able and "description" in manifest.shares_of(profile)
 
     async def _files(self, principal: Principal, names: list[str]) -> list[Row]:
         """Return the uploads a message names, in its order. Raises Problem `attachment-unknown` if one is not there."""
