@@ -87,7 +87,7 @@ def met(stand: Stand, page: Sequence[Any], now: datetime, day_of: DayOf) -> tupl
     fresh = [row for name, row in named.items() if name not in known and name not in running]
     times = [at for row in page if (at := _time(row)) is not None and at <= now + LATEST_AHEAD]
     # A page that comes twice, or for another day: what should stand there was not seen.
-    again = bool(named) and named.keys() <= seen or bool(times) and spot.day not in map(day_of, times)
+    again = (bool(named) and named.keys() <= seen) or (bool(times) and spot.day not in map(day_of, times))
     late = stand.asked - OVERLAP
     following: Spot | None = None
     if len(page) >= PAGE and not again:
