@@ -1,11 +1,28 @@
 """What crosses apps: a report referred, escalated, split, asked about; each move with who, why and which rule."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
+
+from gateway.flows.desk.answer import Officer
+from gateway.flows.desk.who import Desk
+from gateway.flows.tracking.bodies import MessageBody, MessageTaken
+from gateway.flows.tracking.message import Messages
+from gateway.kernel.coordination import LocalWake
+from gateway.kernel.host import Host, Registry
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.policy import Policy
+from gateway.model.principal import EVERYTHING, Principal, Role, Scope
+from gateway.model.problem import Problem
+from tests.journeys.filed import CITIZEN, opened
 from tests.journeys.hall import PATIENCE, VILLAGE, hall
 from tests.journeys.stage import FLOOD
+
+ROOT = Path(__file__).parents[2]
 
 NIK = "7311074101900001"
 OTHER: dict[str, Any] = {
@@ -425,3 +442,37 @@ async def test_an_answer_given_twice_at_once_makes_one_delivery(tmp_path: Path, 
         (row,) = [one.row for one in here.stage.apps["sigapdes"].store.records.values()]
         assert row["tanggapan"], "what came too late was carried as words"
         assert NIK not in str(row["tanggapan"])
+
+
+async def test_a_profile_that_may_not_have_peoples_words_gets_none(sqlite_url: str, tmp_path: Path) -> None:
+    """What is written about a child goes no further, whoever wrote it and whenever."""
+    folder = tmp_path / "connectors" / "cc112"
+    shutil.copytree(ROOT / "connectors" / "cc112", folder)
+    with (folder / "connector.toml").open("a") as manifest:
+        manifest.write('\n[profiles.quiet.shares]\n"place.village" = "where"\n')
+    environ = {"GATEWAY_CC112_BASE_URL": "http://127.0.0.1:9", "GATEWAY_CC112_API_KEY": "k"}
+    environ["GATEWAY_CC112_WEBHOOK_SECRET"] = "s"
+    async with opened(sqlite_url, tmp_path) as books:
+        host = Host(Registry.discover([tmp_path / "connectors"], environ), books.clock)
+        code = await books.file("CH-STUNT", privacy="child_health", emergency=False)
+        officer = Officer(books.ledger, host, LocalWake())
+        desk = Desk(scope=EVERYTHING, actor=CITIZEN, agency=None, by="BPBD")
+        messages = Messages(books.ledger, Policy.load(ROOT / "config"), host, LocalWake())
+        who = Principal(issuer="issuer", subject="andi", roles=frozenset({Role.CITIZEN}))
+
+        async def says() -> tuple[list[str], list[str]]:
+            said = MessageBody(text="KENARI")
+            taken = await messages.take(who, Scope(code=code), CITIZEN, code, said, None, lambda text: [])
+            answer = msgspec.json.decode(taken, type=MessageTaken)
+            return answer.carried, answer.kept
+
+        assert await says() == (["cc112"], [])
+        assert (await officer.reply(desk, code, None, "Baik", None)).carried == "cc112"
+        act = books.ledger.act(CITIZEN, "test")
+        act.change(t.cases, {"id": (await books.whole(code)).cases[0]["id"]}, profile="quiet")
+        await books.ledger.commit(act)
+        assert await says() == ([], ["cc112"])
+        with pytest.raises(Problem) as refused:
+            await officer.reply(desk, code, None, "KENARI", None)
+        assert refused.value.slug == "case-in-app"
+        await host.close()

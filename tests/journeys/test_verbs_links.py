@@ -168,6 +168,29 @@ async def test_a_hidden_reporter_is_asked_before_a_part_names_him(tmp_path: Path
         assert record.row["nama"] == "Dirahasiakan"
 
 
+async def test_what_named_roles_alone_may_see_is_not_hinted_at_by_a_part(tmp_path: Path, database_url: str) -> None:
+    """A letter for somebody who was hurt at home: the village learns nothing of the emergency."""
+    async with hall(tmp_path, database_url) as here:
+        code = (await here.stage.file({**FUND, "service": "EM-DV"}, here.siti)).body["code"]
+        number = await here.numbered(code, 1, here.siti)
+        trusted = here.officer("DPMDPPKBPPPA", "restricted")
+        letter = {"letter_type": "kehilangan", "purpose": "KTP hilang"}
+        parts = [{"service": "VI-LETTER", "description": "Surat kehilangan", "attributes": letter}]
+        assert (await here.verb(code, "split", here.officer("DPMDPPKBPPPA"), parts=parts)).status == 404
+        (part,) = (await here.verb(code, "split", trusted, parts=parts)).body["parts"]
+        assert part["missing"] == ["reporter.name", "reporter.phone", "reporter.national_id"]
+        ((link),) = (await here.report(code, here.siti))["links"]
+        answers = {"reporter.name": "Siti", "reporter.phone": "0812-3450-9876", "reporter.national_id": NIK}
+        path = f"/v1/reports/{link['code']}/messages"
+        answered = await here.stage.ask("POST", path, here.siti, {"answers": answers})
+        assert answered.body["carried"] == ["sigapdes"], answered
+        record = await here.arrives("sigapdes", f"{link['code']}-1")
+        office = here.officer("DPMDPPKBPPPA")
+        seen = str([record.row, await here.report(link["code"], office), await here.told(link["code"], office)])
+        for canary in (code, number, "KENARI", "cc112"):
+            assert canary not in seen, canary
+
+
 async def test_a_split_is_made_whole_or_not_at_all(tmp_path: Path, sqlite_url: str) -> None:
     async with hall(tmp_path, sqlite_url, apps=()) as here:
         code = (await here.stage.file(FUND, here.siti)).body["code"]

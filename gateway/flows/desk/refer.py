@@ -24,7 +24,7 @@ from gateway.kernel.ledger.progress import Happening, Step, advance, said
 from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, linked_numbers
 from gateway.kernel.policy import Plan, PlannedCase, Policy
 from gateway.kernel.policy.asking import attribute_faults, fitting, missing
-from gateway.kernel.policy.matter import Matter, content_of, linked_to, own_numbers, protects
+from gateway.kernel.policy.matter import QUOTED_NOWHERE, Matter, content_of, linked_to, own_numbers, protects
 from gateway.kernel.policy.opening import REFERRED, Opener, followed
 from gateway.model.catalogue import Privacy, Service
 from gateway.model.link import LinkKind
@@ -36,8 +36,6 @@ from gateway.sdk import Document
 RULE: Final = "desk:refer"
 OPEN_CLASSES: Final = frozenset({Privacy.NORMAL, Privacy.PERSONAL})
 """Privacy classes that any other class may replace."""
-QUOTED_NOWHERE: Final = frozenset({Privacy.HEALTH, Privacy.CHILD_HEALTH, Privacy.RESTRICTED})
-"""Privacy classes whose reporter's own words are for the agency that handles them, and travel no further."""
 
 
 class Referrer:

@@ -2,8 +2,8 @@
 
 A part that lacks what its service demands asks the reporter for it and is delivered once it is there. The secret of the
 report opens its parts. Where the reporter is hidden and a part's service cannot be given to somebody hidden (a request
-for information), nothing of his identity goes along: he is asked, and the answer is his consent. Nothing that anybody
-but he reads then names one report to those who work on the other.
+for information), or the report is for named roles only, nothing of his identity goes along: he is asked, and the answer
+is his consent. Nothing that anybody but he reads then names one report to those who work on the other.
 """
 
 from typing import Final
@@ -17,12 +17,12 @@ from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.progress import advance
-from gateway.kernel.ledger.reading import Row
+from gateway.kernel.ledger.reading import Row, Whole
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.asking import attribute_faults, missing
 from gateway.kernel.policy.matter import protects
 from gateway.kernel.policy.opening import DESK, Opened, Opener, followed
-from gateway.model.catalogue import Kind, Service
+from gateway.model.catalogue import Kind, Privacy, Service
 from gateway.model.link import LinkKind
 from gateway.model.problem import Fault, Problem, refused
 from gateway.model.report import Content, Draft, Identity, Place, Reporter
@@ -82,14 +82,19 @@ class Splitter:
 
     async def _not_there(self, desk: Desk, at: Meant, body: SplitBody) -> None:
         """Refuse a part that is there already: the same words for the same service."""
-        hidden = protects(at.whole.report["identity"], at.whole.report["privacy"])
         for row in await self._ledger.read(queries.children, at.whole.id, LinkKind.SPLIT_FROM):
             said = self._description(row)
             for part in body.parts:
                 if row["service"] == part.service and said == part.description:
-                    apart = hidden and not self._policy.services[part.service].hides_allowed
+                    apart = self._apart(at.whole, self._policy.services[part.service])
                     number = "-" if apart and desk.agency is not None else row["code"]
                     raise Problem("already-there", place=part.service, number=number, status=row["status"])
+
+    def _apart(self, whole: Whole, service: Service) -> bool:
+        """Tell whether a part must not be known to come from this report, nor whose it is before he says so himself."""
+        hidden = protects(whole.report["identity"], whole.report["privacy"])
+        restricted = whole.report["privacy"] == Privacy.RESTRICTED and service.privacy is not Privacy.RESTRICTED
+        return restricted or (hidden and not service.hides_allowed)
 
     def _description(self, row: Row) -> str | None:
         if row["wrapped"] is None:
@@ -109,13 +114,12 @@ class Splitter:
     ) -> Part:
         whole = at.whole
         hidden = protects(whole.report["identity"], whole.report["privacy"])
-        apart = hidden and not service.hides_allowed
+        apart = self._apart(whole, service)
         draft = Draft(
             service=service.code,
             content=Content(
                 description=part.description,
-                # Where an applicant lives is not where something happened.
-                place=Place() if service.kind in {Kind.INFORMATION, Kind.OBJECTION} else content.place,
+                place=_place(content.place, service, apart),
                 attributes=part.attributes,
                 reporter=Reporter() if apart else content.reporter,
             ),
@@ -159,6 +163,14 @@ class Splitter:
         commits = None if reason is None else {"reason": report.key.commitment(reason)}
         facts = {"to": opened.code, "service": opened.plan.service}
         act.record(report.code, "report.split", rule=RULE, facts=facts, commits=commits)
+
+
+def _place(place: Place, service: Service, apart: bool) -> Place:
+    """Return where a part is: where an applicant lives is not where something happened, and an address may tell who
+    somebody is."""
+    if service.kind in {Kind.INFORMATION, Kind.OBJECTION}:
+        return Place()
+    return Place(village=place.village) if apart else place
 
 
 def _identity(mine: Identity, hidden: bool, service: Service) -> Identity:

@@ -17,6 +17,9 @@ from gateway.model.report import Content, Identity, Place
 from gateway.model.text import shortened
 from gateway.sdk.types import Document, Linked, Person, PlaceCodes, Site, Submission
 
+QUOTED_NOWHERE: Final = frozenset({Privacy.HEALTH, Privacy.CHILD_HEALTH, Privacy.RESTRICTED})
+"""Privacy classes whose reporter's own words are for those who handle them: neither they nor a number that leads to
+them travel to other apps."""
 _TITLE: Final = 100
 
 
@@ -62,12 +65,13 @@ def linked_to(rows: Sequence[Row], hidden: bool) -> tuple[Linked, ...]:
     """Return the records of linked reports (`reading.linked_numbers`) that an app may be told.
 
     A number leads whoever holds it to the other record. Where one of the two reporters is hidden and the other is not,
-    it would tell who the hidden one may be: then it is left out.
+    it would tell who the hidden one may be; and that somebody was ill or hurt is told nowhere by a number. Then it is
+    left out.
     """
     return tuple(
         Linked(kind=row["kind"], app=row["app"], value=row["value"], code=row["code"])
         for row in rows
-        if protects(row["identity"], row["privacy"]) == hidden
+        if protects(row["identity"], row["privacy"]) == hidden and row["privacy"] not in QUOTED_NOWHERE
     )
 
 

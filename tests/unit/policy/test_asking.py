@@ -133,3 +133,10 @@ def test_a_number_tells_nobody_who_a_hidden_reporter_is(identity: str, privacy: 
     rows = [row | {"identity": identity, "privacy": privacy}]
     assert bool(linked_to(rows, hidden=expected))
     assert not linked_to(rows, hidden=not expected)
+
+
+@pytest.mark.parametrize("privacy", ["health", "child_health", "restricted"])
+def test_that_somebody_was_ill_or_hurt_is_told_nowhere_by_a_number(privacy: str) -> None:
+    row = {"kind": "split_from", "code": "BRU-1", "app": "cc112", "value": "112-1"}
+    rows = [row | {"identity": "open", "privacy": privacy}]
+    assert linked_to(rows, hidden=False) == linked_to(rows, hidden=True) == ()
