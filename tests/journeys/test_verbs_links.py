@@ -168,6 +168,22 @@ async def test_a_hidden_reporter_is_asked_before_a_part_names_him(tmp_path: Path
         assert record.row["nama"] == "Dirahasiakan"
 
 
+async def test_an_office_that_handles_both_is_not_told_that_they_belong_together(
+    tmp_path: Path, database_url: str
+) -> None:
+    async with hall(tmp_path, database_url, apps=()) as here:
+        hidden = {**FUND, "service": "GV-DIGITAL", "identity": "confidential"}
+        code = (await here.stage.file(hidden, here.siti)).body["code"]
+        office = here.officer("DISKOMINFO-SP")
+        (part,) = (await here.verb(code, "split", office, parts=PARTS[:1])).body["parts"]
+        assert (part["agency"], part["code"]) == ("DISKOMINFO-SP", None)
+        (link,) = (await here.report(code, here.siti))["links"]
+        assert (await here.report(link["code"], here.siti))["links"][0]["code"] == code
+        for one in (code, link["code"]):
+            assert (await here.report(one, office))["links"] == []
+            assert (await here.report(one, here.coordinator))["links"]
+
+
 async def test_what_named_roles_alone_may_see_is_not_hinted_at_by_a_part(tmp_path: Path, database_url: str) -> None:
     """A letter for somebody who was hurt at home: the village learns nothing of the emergency."""
     async with hall(tmp_path, database_url) as here:

@@ -1,9 +1,9 @@
 """Reads of the tracking flow. Every read of reports takes the caller's scope and applies it in the query."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,10 @@ from sqlalchemy import Connection, and_, or_, select
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Row, Whole, report_by_code
 from gateway.kernel.ledger.scope import visible
+from gateway.kernel.policy.matter import protects
 from gateway.model.principal import Scope
+
+_WHOSE: Final = ("owner", "identity", "privacy")
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,22 +91,44 @@ def _grouped(
 
 
 def _links(connection: Connection, scope: Scope, ids: Sequence[UUID]) -> defaultdict[UUID, list[Row]]:
-    """Return the links of reports, both ways, to reports that the scope may see as well."""
+    """Return the links of reports, both ways, to reports that the scope may see as well.
+
+    An agency that handles both a hidden reporter's report and one that names somebody is not told that they belong
+    together: only he who filed both is, and those who see no names.
+    """
     grouped: defaultdict[UUID, list[Row]] = defaultdict(list)
+    own = t.report.alias("own")
     for mine, theirs, direction in (
         (t.link.c.report_id, t.link.c.other_id, "to"),
         (t.link.c.other_id, t.link.c.report_id, "from"),
     ):
         rows = connection.execute(
-            select(mine.label("mine"), t.link.c.kind, t.link.c.at, t.report.c.code)
+            select(
+                mine.label("mine"),
+                t.link.c.kind,
+                t.link.c.at,
+                t.report.c.code,
+                *(t.report.c[name] for name in _WHOSE),
+                *(own.c[name].label(f"own_{name}") for name in _WHOSE),
+            )
             .join(t.report, t.report.c.id == theirs)
+            .join(own, own.c.id == mine)
             .where(mine.in_(ids), visible(scope))
             .order_by(t.link.c.at, t.report.c.code)
         ).mappings()
         for row in rows:
+            if not _together(scope, dict(row)):
+                continue
             link = {"kind": row["kind"], "at": row["at"], "code": row["code"], "direction": direction}
             grouped[row["mine"]].append(link)
     return grouped
+
+
+def _together(scope: Scope, row: Mapping[str, Any]) -> bool:
+    """Tell whether this caller may know that two linked reports belong together."""
+    alike = protects(row["identity"], row["privacy"]) == protects(row["own_identity"], row["own_privacy"])
+    filed_both = scope.owner is not None and row["owner"] == row["own_owner"] == scope.owner
+    return alike or filed_both or scope.everything or scope.code is not None
 
 
 def door(connection: Connection, code: str) -> Row | None:
