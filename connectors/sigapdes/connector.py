@@ -33,6 +33,9 @@ MESSAGES_BACK = timedelta(hours=96)
 OVERLAP = timedelta(minutes=2)
 """What the app commits late lies at most so far behind what was already seen."""
 
+UNFINISHED = timedelta(seconds=1)
+"""Beyond the app's second that still runs: its clock is followed by its `Date`, which leaves fractions out."""
+
 LATEST_AHEAD = timedelta(hours=1)
 """How far ahead of us an app's clock may be and still be believed in a row."""
 
@@ -124,7 +127,8 @@ class Connector:
             path = f"/api/v1/{kind}"
             born, more_born = await self._page(path, kode_desa="", sejak_id=feed.id, page=1, per_page=100)
             changed, more_changed = await self._page(f"{path}/perubahan", sejak=feed.since, page=feed.page)
-            fresh = {name: row for row in [*born, *changed] if (name := _version(row, feed.latest)) not in feed.told}
+            seen = [row for row in [*born, *changed] if not self._unfinished(row)]
+            fresh = {name: row for row in seen if (name := _version(row, feed.latest)) not in feed.told}
             news += self._news(kind, list(fresh.values()))
             following = self._onward(feed, changed, more_changed)
             told = [name for name in [*feed.told, *fresh] if name >= _before(following.latest, OVERLAP)]
@@ -141,6 +145,15 @@ class Connector:
         # Never ahead of the app's own clock: were it put back, changes would fall behind.
         reached = min(latest, _stamp(self._http.app_now(), self._zone))
         return Feed(since=max(BEGINNING, _before(reached, OVERLAP)), latest=reached)
+
+    def _unfinished(self, row: Any) -> bool:
+        """Tell whether an undecoded row changed in the second that still runs in the app.
+
+        It may change again under the same time, and nobody could tell which of the two was last. The overlap of
+        the next poll brings it.
+        """
+        now = self._http.app_now()
+        return _stamp(now, self._zone) <= (_changed_at(row) or "") <= _stamp(now + UNFINISHED, self._zone)
 
     async def _changes(self, kind: str, since: str) -> AsyncIterator[list[Any]]:
         page, more = 1, True

@@ -44,7 +44,8 @@ async def office(tmp_path: Path) -> AsyncIterator[Bench[Connector]]:
 
 
 async def gathered(office: Bench[Connector], cursor: str | None = None) -> tuple[list[News], str | None]:
-    """Poll until there is no more; return the news and the cursor."""
+    """Poll until there is no more, when the second of the last change is over; return the news and the cursor."""
+    office.clock.forward(seconds=2)
     news: list[News] = []
     more = True
     while more:
@@ -226,6 +227,17 @@ async def test_every_change_comes_once(office: Bench[Connector]) -> None:
     assert set(found) <= known
     latest = {reference: max(entry[2] for entry in known if entry[0] == reference) for reference in born}
     assert {(reference, at) for reference, _, at in found} >= set(latest.items())
+
+
+async def test_of_two_changes_in_one_second_the_last_is_told(office: Bench[Connector]) -> None:
+    """Polled while that second runs, and after: "incomplete" must not be folded before "is being checked"."""
+    letter = (await office.connector.submit(LETTER)).references[0].value
+    early = await office.connector.poll(None)
+    await office.advance(letter, "0", note="Mohon sebutkan nama orang tua")
+    later = await office.connector.poll(early.cursor)
+    news, cursor = await gathered(office, later.cursor)
+    assert [event.word for event in events([*early.news, *later.news, *news]) if event.word] == ["surat/0"]
+    assert (await gathered(office, cursor))[0] == []
 
 
 async def test_what_was_stamped_long_before_it_was_committed_is_not_missed(office: Bench[Connector]) -> None:

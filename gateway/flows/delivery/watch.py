@@ -58,9 +58,10 @@ class Watch:
         """Alert the 112 desk once, whoever else watches, and tell the reporter that a person takes over."""
 
         async def think() -> Act | None:
+            # The report is read before the question: its version is what makes a second watcher think again.
+            whole = await self._ledger.read(queries.whole, report_id)
             if await self._ledger.read(queries.alerted, subject):
                 return None
-            whole = await self._ledger.read(queries.whole, report_id)
             case = whole.case(case_id)
             act = self._ledger.act(GATEWAY, "watch")
             act.alarm(queries.UNACKNOWLEDGED, subject, "call_and_take_over", case["app"], whole.id)

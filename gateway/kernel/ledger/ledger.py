@@ -13,7 +13,7 @@ from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import Dropped, Stale, apply
 from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
 from gateway.kernel.ledger.keyring import Keyring, KeyringError, load_keyring
-from gateway.kernel.ledger.queue import Claimed, claim
+from gateway.kernel.ledger.queue import Claimed, claim, expire_leases
 from gateway.kernel.ledger.vault import Vault
 from gateway.kernel.ledger.writer import UNREACHABLE, Unavailable, Writer
 from gateway.model.principal import GATEWAY, Actor
@@ -111,6 +111,10 @@ class Ledger:
             return []
         act = self.act(GATEWAY, f"worker:{worker}")
         return await self._store.write(claim, act, apps, emergency, limit, lease, worker)
+
+    async def expire_leases(self) -> int:
+        """End every lease (see `queue.expire_leases`); for the only process that works on this database."""
+        return await self._store.write(expire_leases, self.clock.real())
 
     async def _group(self, acts: Sequence[Act]) -> list[Dropped | None]:
         return await self._store.write(apply, acts)

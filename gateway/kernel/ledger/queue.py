@@ -128,6 +128,15 @@ def claim(
     return claimed
 
 
+def expire_leases(connection: Connection, real: datetime) -> int:
+    """End the leases of whoever worked here before, and return how many there were.
+
+    Only for a process that knows itself to be the only one: then whoever held them is gone.
+    """
+    left = update(t.delivery).where(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until > real)
+    return connection.execute(left.values(lease_until=real)).rowcount
+
+
 def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: datetime, limit: int) -> list[Claimed]:
     """Return deliveries that need to be looked at: leases that ran out, and unsure ones that have settled."""
     ready = or_(
