@@ -158,6 +158,7 @@ async def test_a_referral_never_weakens_how_a_report_is_protected(tmp_path: Path
         code = (await here.stage.file(OTHER, here.siti)).body["code"]
         raised = await here.verb(code, "refer", here.coordinator, service="GV-INTEGRITY", reason="pungli")
         assert raised.status == 200
+        assert (await here.hop(code, "case.referred"))["facts"]["privacy"] == "sensitive_reporter"
         assert (await here.report(code, here.officer("INSPEKTORAT")))["reporter"] is None
         back = await here.verb(code, "refer", here.coordinator, service="IN-ROAD", reason="jalan")
         assert back.status == 200

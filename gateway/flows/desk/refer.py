@@ -82,7 +82,8 @@ class Referrer:
             raise Problem("reporter-hidden", field=", ".join(sorted(service.requires)))
         report, number = whole.ref(self._ledger.vault), max(case["number"] for case in whole.cases) + 1
         asked = Asked(fields=lacking, opens=True) if lacking else None
-        self._explain(act, desk, at, body.reason, planned, service.code, {"new_case": number})
+        raised = {} if privacy == whole.report["privacy"] else {"privacy": str(privacy)}
+        self._explain(act, desk, at, body.reason, planned, service.code, {"new_case": number} | raised)
         own = body.description is not None or service.code != whole.report["service"]
         case = self._opener.add(
             act, report, number, planned, service.code, plan.digest, asked, desk.by, told if own else None
