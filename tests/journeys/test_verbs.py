@@ -73,7 +73,13 @@ async def test_a_report_is_referred_from_the_desk_to_an_app(tmp_path: Path, data
         assert "KENARI-ALASAN" in str(await here.told(code, dinsos))
         hop = await here.hop(code, "case.referred")
         assert (hop["case"], hop["rule"], hop["actor"]["org"]) == (1, "desk:refer", "DISKOMINFO-SP")
-        assert hop["facts"] == {"to": "sigapdes", "agency": "DINSOS", "service": "VI-AID", "new_case": 2}
+        assert hop["facts"] == {
+            "to": "sigapdes",
+            "agency": "DINSOS",
+            "service": "VI-AID",
+            "new_case": 2,
+            "privacy": "personal",
+        }
         opened = [hop for hop in (await here.trace(code))["hops"] if hop["kind"] == "case.opened"][-1]
         assert (opened["rule"], opened["app"]) == ("desk:refer", "sigapdes")
         assert "KENARI-ALASAN" not in str(await here.trace(code))
