@@ -3,12 +3,13 @@
 Outside this room SQL stands only in files named `queries.py`, which read; every change is an `Act`.
 """
 
-from gateway.kernel.ledger.act import Act, CaseRef, ReportRef
+from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import Dropped, Stale, Taken, Unfit
 from gateway.kernel.ledger.engine import Unsafe
 from gateway.kernel.ledger.keyring import Keyring, KeyringError
 from gateway.kernel.ledger.ledger import Ledger
 from gateway.kernel.ledger.migrate import EMPTY, database_fault, migrate
+from gateway.kernel.ledger.parts import CaseRef, ReportRef, TextMessage
 from gateway.kernel.ledger.queue import Claimed
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.ledger.vault import Erased, ReportKey, Vault
@@ -29,6 +30,7 @@ __all__ = [
     "ReportRef",
     "Stale",
     "Taken",
+    "TextMessage",
     "Unavailable",
     "Unfit",
     "Unsafe",

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Table
 
 from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.parts import CaseRef, Change, PendingEntry, ReportRef, Texter
 from gateway.kernel.ledger.vault import ReportKey
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import Command, DeliveryState, Next
@@ -21,40 +22,6 @@ from gateway.model.link import LinkKind
 from gateway.model.principal import Actor
 from gateway.model.status import Status
 from gateway.sdk.entropy import Entropy, uuid7
-
-
-class Change(msgspec.Struct, frozen=True):
-    """An update of exactly one row: `values` are set where `where` holds; no such row drops the whole act."""
-
-    table: Table
-    where: Mapping[str, Any]
-    values: Mapping[str, Any]
-
-
-class PendingEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry before the ledger gives it its place in the stream."""
-
-    stream: str
-    kind: str
-    fields: Mapping[str, Any]
-
-
-class ReportRef(msgspec.Struct, frozen=True, kw_only=True):
-    """What an act needs to know about the report it changes; `version` is its precondition."""
-
-    id: UUID
-    code: str
-    version: int
-    key: ReportKey
-
-
-class CaseRef(msgspec.Struct, frozen=True, kw_only=True):
-    """What an act needs to know about a case."""
-
-    id: UUID
-    number: int
-    app: str
-    version: int
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -68,9 +35,19 @@ class Asked(msgspec.Struct, frozen=True):
 class Act:
     """Collects the changes of one act. Made by `Ledger.act`, committed by `Ledger.commit`."""
 
-    def __init__(self, actor: Actor, cause: str, now: datetime, real: datetime, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        actor: Actor,
+        cause: str,
+        now: datetime,
+        real: datetime,
+        entropy: Entropy,
+        texter: Texter | None = None,
+    ) -> None:
         self.actor, self.cause, self.now, self.real = actor, cause, now, real
         self.entropy = entropy
+        self._texter = texter
+        self._texted: set[UUID] = set()
         self._last_id = 0
         self.inserts: list[tuple[Table, dict[str, Any]]] = []
         self.changes: list[Change] = []
@@ -105,7 +82,7 @@ class Act:
         self.new_streams.add(code)
         facts = {"service": row["service"], "channel": row["channel"], "key": key.fingerprint}
         self.record(code, "report.opened", status=str(row["status"]), facts=facts, **fields)
-        return ReportRef(id=report_id, code=code, version=1, key=key)
+        return ReportRef(id=report_id, code=code, version=1, key=key, row=row)
 
     def open_case(self, report: ReportRef, number: int, row: Mapping[str, Any], config: str) -> CaseRef:
         """Open a case of a report in an app (or at the gateway's desk) with the rule that decided it."""
@@ -244,7 +221,10 @@ class Act:
         internal: bool = False,
         **values: str,
     ) -> None:
-        """Tell the report's readers: a notice with its values, and free text sealed."""
+        """Tell the report's readers: a notice with its values, and free text sealed. Who follows by text messages gets
+        the first notice of an act that is told so."""
+        if not internal:
+            self._text(report, notice, values)
         self.insert(
             t.timeline,
             id=self.new_id(),
@@ -258,6 +238,28 @@ class Act:
             internal=internal,
             sealed=None if text is None else report.key.seal("text", text),
         )
+
+    def _text(self, report: ReportRef, notice: str, values: Mapping[str, str]) -> None:
+        if self._texter is None or report.id in self._texted:
+            return
+        message = self._texter.message(report, notice, values)
+        if message is None:
+            return
+        self._texted.add(report.id)
+        self.insert(
+            t.sms,
+            id=self.new_id(),
+            report_id=report.id,
+            notice=notice,
+            state="queued",
+            tries=0,
+            made_at=self.real,
+            due_at=self.real,
+            cause=None,
+            sealed=report.key.seal("sms", message),
+        )
+        commits = {"text": report.key.commitment(message)}
+        self.record(report.code, "sms.queued", facts={"notice": notice}, commits=commits)
 
     def link(
         self,

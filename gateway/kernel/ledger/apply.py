@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.act import Act, PendingEntry
+from gateway.kernel.ledger.act import Act
+from gateway.kernel.ledger.parts import PendingEntry
 from gateway.model.entry import VERSION, Entry, canonical, leaf_hash, stamp
 
 ORDER: Final = [
@@ -31,6 +32,8 @@ ORDER: Final = [
     t.inbox,
     t.cursor,
     t.attachment,
+    t.rating,
+    t.sms,
     t.entry,
 ]
 """Order of inserts: parents before children, the same in every transaction."""

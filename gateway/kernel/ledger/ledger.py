@@ -13,6 +13,7 @@ from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import Dropped, Stale, apply
 from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
 from gateway.kernel.ledger.keyring import Keyring, KeyringError, load_keyring
+from gateway.kernel.ledger.parts import Texter
 from gateway.kernel.ledger.queue import Claimed, claim, expire_leases
 from gateway.kernel.ledger.vault import Vault
 from gateway.kernel.ledger.writer import UNREACHABLE, Unavailable, Writer
@@ -30,6 +31,8 @@ class Ledger:
     def __init__(self, store: Store, keyring: Keyring, clock: Clock, entropy: Entropy) -> None:
         self.clock, self.entropy, self.keyring = clock, entropy, keyring
         self.vault = Vault(keyring.kek, entropy.bytes)
+        self.texter: Texter | None = None
+        """Says notices in text messages; None: nobody is sent any."""
         self._store = store
         self._writer = Writer(self._group, store.flushers)
 
@@ -66,7 +69,7 @@ class Ledger:
 
     def act(self, actor: Actor, cause: str) -> Act:
         """Begin an act: add verbs to it, then `commit` it."""
-        return Act(actor, cause, self.clock.now(), self.clock.real(), self.entropy)
+        return Act(actor, cause, self.clock.now(), self.clock.real(), self.entropy, self.texter)
 
     async def commit(self, act: Act) -> None:
         """Return when the act is durable. Raises `Stale` or `Taken` if it was dropped, alone, with no trace;

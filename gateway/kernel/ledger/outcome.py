@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
-from gateway.kernel.ledger.act import Act, ReportRef
+from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import Taken
 from gateway.kernel.ledger.ledger import Ledger
+from gateway.kernel.ledger.parts import ReportRef
 from gateway.model.delivery import DeliveryState, Next
 from gateway.model.entry import Hop
 

@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.act import Act, Asked, ReportRef
+from gateway.kernel.ledger.act import Act, Asked
+from gateway.kernel.ledger.parts import ReportRef
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
 from gateway.model.case import CaseEvent, fold

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, or_, select
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.act import CaseRef, ReportRef
+from gateway.kernel.ledger.parts import CaseRef, ReportRef
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.ledger.vault import ReportKey, Vault
 from gateway.model.case import CaseEvent
@@ -45,7 +45,9 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
 
     def ref(self, vault: Vault) -> ReportRef:
         """Return what an act needs to change this report."""
-        return ReportRef(id=self.id, code=self.code, version=self.report["version"], key=self.key(vault))
+        return ReportRef(
+            id=self.id, code=self.code, version=self.report["version"], key=self.key(vault), row=self.report
+        )
 
     def content(self, vault: Vault) -> Content:
         """Decrypt what the reporter said; raises `Erased` if it was erased."""

@@ -3,71 +3,25 @@
 One set of tables for SQLite and PostgreSQL; migrations are written from it (a test compares the two).
 """
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     Uuid,
 )
 from sqlalchemy.types import JSON
 
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant, stored in UTC; SQLite keeps it as text without zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store in UTC; refuse what has no zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        at = value.astimezone(UTC)
-        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return an aware instant in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _id() -> Column[Any]:
-    return Column("id", Uuid(), primary_key=True)
-
-
-def _report(**more: Any) -> Column[Any]:
-    return Column("report_id", Uuid(), ForeignKey("report.id"), **({"nullable": False} | more))
-
+from gateway.kernel.ledger.columns import Instant, id_column, report_column
+from gateway.kernel.ledger.columns import metadata as metadata
 
 instance = Table(
     "instance",
@@ -101,7 +55,7 @@ entry = Table(
 report = Table(
     "report",
     metadata,
-    _id(),
+    id_column(),
     Column("code", String(13), nullable=False, unique=True),
     Column("service", String(40), nullable=False),
     Column("kind", String(20), nullable=False),
@@ -127,6 +81,8 @@ report = Table(
     Column("version", Integer, nullable=False),
     Column("kek", Integer, nullable=False),
     Column("wrapped", LargeBinary),
+    Column("withdrawn_at", Instant),
+    Column("sealed_phone", LargeBinary),
     Column("sealed", LargeBinary, nullable=False),
     Index(None, "owner", "received_at", "code"),
     Index(None, "received_at", "code"),
@@ -134,13 +90,14 @@ report = Table(
 """What someone asked for. `wrapped` is the report's own key; destroying it erases every `sealed` column.
 
 `part_of` is the report that an officer split this one off (or escalated it from): as long as nobody has claimed the
-part (`epoch` 0), the other's secret opens it too."""
+part (`epoch` 0), the other's secret opens it too. `sealed_phone` is the number that notices go to by text message: of
+a reporter without an account who has not declined. `withdrawn_at` is when the reporter took the report back."""
 
 cases = Table(
     "cases",
     metadata,
-    _id(),
-    _report(),
+    id_column(),
+    report_column(),
     Column("number", Integer, nullable=False),
     Column("app", String(40), nullable=False),
     Column("profile", String(40)),
@@ -168,7 +125,7 @@ reference = Table(
     Column("kind", String(40), primary_key=True),
     Column("value", String(120), primary_key=True),
     Column("case_id", Uuid(), ForeignKey("cases.id"), nullable=False),
-    _report(),
+    report_column(),
     Index(None, "report_id"),
     Index(None, "value"),
 )
@@ -179,7 +136,7 @@ event = Table(
     metadata,
     Column("case_id", Uuid(), ForeignKey("cases.id"), primary_key=True),
     Column("event_id", String(200), primary_key=True),
-    _report(),
+    report_column(),
     Column("kind", String(40), nullable=False),
     Column("at", Instant, nullable=False),
     Column("seq", BigInteger),
@@ -194,9 +151,9 @@ event = Table(
 delivery = Table(
     "delivery",
     metadata,
-    _id(),
+    id_column(),
     Column("key", String(24), nullable=False, unique=True),
-    _report(),
+    report_column(),
     Column("case_id", Uuid(), ForeignKey("cases.id"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("app", String(40), nullable=False),
@@ -230,8 +187,8 @@ delivery = Table(
 timeline = Table(
     "timeline",
     metadata,
-    _id(),
-    _report(),
+    id_column(),
+    report_column(),
     Column("case_id", Uuid(), ForeignKey("cases.id")),
     Column("at", Instant, nullable=False),
     Column("status", String(20)),
@@ -247,7 +204,7 @@ timeline = Table(
 link = Table(
     "link",
     metadata,
-    _report(primary_key=True),
+    report_column(primary_key=True),
     Column("other_id", Uuid(), ForeignKey("report.id"), primary_key=True),
     Column("kind", String(20), primary_key=True),
     Column("at", Instant, nullable=False),
@@ -260,8 +217,8 @@ link = Table(
 ask = Table(
     "ask",
     metadata,
-    _id(),
-    _report(),
+    id_column(),
+    report_column(),
     Column("case_id", Uuid(), ForeignKey("cases.id"), nullable=False),
     Column("at", Instant, nullable=False),
     Column("by", String(60), nullable=False),
@@ -280,7 +237,7 @@ ask = Table(
 deadline = Table(
     "deadline",
     metadata,
-    _report(primary_key=True),
+    report_column(primary_key=True),
     Column("clock", String(40), primary_key=True),
     Column("by", Instant, nullable=False),
     Column("until", String(20), nullable=False),
@@ -298,7 +255,7 @@ idempotency = Table(
     Column("scope", String(300), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("fingerprint", LargeBinary(32), nullable=False),
-    _report(),
+    report_column(),
     Column("status", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
@@ -352,7 +309,7 @@ tally = Table(
 alert = Table(
     "alert",
     metadata,
-    _id(),
+    id_column(),
     Column("kind", String(40), nullable=False),
     Column("subject", String(240), nullable=False),
     Column("app", String(40)),
@@ -369,7 +326,7 @@ alert = Table(
 attachment = Table(
     "attachment",
     metadata,
-    _id(),
+    id_column(),
     Column("owner", String(300), nullable=False),
     Column("report_id", Uuid(), ForeignKey("report.id")),
     Column("media_type", String(80), nullable=False),
@@ -381,3 +338,35 @@ attachment = Table(
     Index(None, "report_id"),
 )
 """A file in the blob store; its own key, wrapped again by the report's once it is attached."""
+
+rating = Table(
+    "rating",
+    metadata,
+    report_column(primary_key=True),
+    Column("ending", Integer, primary_key=True),
+    Column("stars", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("sealed", LargeBinary),
+)
+"""What a reporter thinks of how his report ended: one to five stars, a comment sealed. `ending` counts the ends of the
+report: another begins when it was reopened."""
+
+sms = Table(
+    "sms",
+    metadata,
+    id_column(),
+    report_column(),
+    Column("notice", String(60), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("cause", String(80)),
+    Column("sealed", LargeBinary, nullable=False),
+    Index(None, "state", "due_at"),
+    Index(None, "report_id"),
+)
+"""Text messages on their way to reporters; `sealed` is number and text as they were when the notice was told.
+
+`state` is `queued`, `sent`, `failed` or `dropped` (declined before it left); times are real. The id is the message's
+name at the provider over all tries."""

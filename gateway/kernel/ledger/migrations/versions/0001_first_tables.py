@@ -80,6 +80,8 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("kek", sa.Integer(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sealed_phone", sa.LargeBinary(), nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report")),
         sa.UniqueConstraint("code", name=op.f("uq_report_code")),
@@ -310,6 +312,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ask")),
     )
     op.create_index(op.f("ix_ask_report_id_state"), "ask", ["report_id", "state"], unique=False)
+    op.create_table(
+        "rating",
+        sa.Column("report_id", sa.Uuid(), nullable=False),
+        sa.Column("ending", sa.Integer(), nullable=False),
+        sa.Column("stars", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_rating_report_id_report")),
+        sa.PrimaryKeyConstraint("report_id", "ending", name=op.f("pk_rating")),
+    )
+    op.create_table(
+        "sms",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("report_id", sa.Uuid(), nullable=False),
+        sa.Column("notice", sa.String(length=60), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cause", sa.String(length=80), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_sms_report_id_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sms")),
+    )
+    op.create_index(op.f("ix_sms_state_due_at"), "sms", ["state", "due_at"], unique=False)
+    op.create_index(op.f("ix_sms_report_id"), "sms", ["report_id"], unique=False)
 
     for guard in POSTGRES_GUARDS if op.get_bind().dialect.name == "postgresql" else SQLITE_GUARDS:
         op.execute(guard)
