@@ -19,6 +19,7 @@ from gateway.flows.intake.files import Files
 from gateway.flows.intake.follow import Following
 from gateway.flows.tracking import routes as tracking
 from gateway.house import House
+from gateway.issuer import ISSUER, embedded_issuer
 from gateway.kernel.coordination import open_counters
 from gateway.kernel.edge.answers import HANDLERS, last_resort
 from gateway.kernel.edge.body import JSON_LIMIT, StrictRequest
@@ -32,22 +33,15 @@ from gateway.kernel.identity import (
     RULES,
     Access,
     Callers,
-    DevelopmentIssuer,
-    Keys,
     KeySource,
     RemoteKeys,
     TokenVerifier,
     issuer_routes,
 )
 from gateway.sdk.clock import SystemClock
-from gateway.sdk.entropy import SystemEntropy
 from gateway.sdk.errors import AppError
 from gateway.sdk.http import Http
 from gateway.sdk.manifest import Limits, Timeouts
-from gateway.settings import Settings
-
-ISSUER = "http://gateway.localhost"
-"""Name of the embedded issuer; a name, not an address, so that tokens survive a change of port."""
 
 
 def create_app(house: House) -> ASGIApp:
@@ -118,9 +112,3 @@ async def _fetch(url: str) -> bytes:
     finally:
         await http.close()
     return answer.body
-
-
-def embedded_issuer(settings: Settings) -> DevelopmentIssuer:
-    """Return the issuer of the data folder (development only; its keys are made when first asked for)."""
-    entropy = SystemEntropy()
-    return DevelopmentIssuer(ISSUER, Keys.open(settings.data, entropy), SystemClock(), entropy)

@@ -4,9 +4,8 @@ import asyncio
 import fcntl
 import gc
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,7 +13,7 @@ import uvicorn
 import uvloop
 from rich.console import RenderableType
 
-from gateway.app import create_app, embedded_issuer
+from gateway.app import create_app
 from gateway.flows.audit.follow import trace
 from gateway.flows.audit.picture import picture
 from gateway.house import open_house
@@ -122,20 +121,6 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
-
-
-def development_token(
-    settings: Settings,
-    subject: str,
-    roles: Iterable[str],
-    agency: str | None,
-    lifetime: timedelta,
-    extra: Iterable[str] = (),
-) -> str:
-    """Return an access token of the embedded issuer; refused by the commands in production."""
-    return embedded_issuer(settings).token(
-        subject, [*roles, *extra], agency, audience=settings.oidc_audience, lifetime=lifetime
-    )
 
 
 async def trace_document(settings: Settings, name: str, lang: str, width: int) -> tuple[RenderableType, str]:

@@ -25,18 +25,20 @@ def run_sandboxes(
     gateway_url: str,
     connectors: Sequence[Path],
     config: Path,
+    clock_file: Path,
 ) -> None:
     """Start the named apps (all, if none is named), print `APP=URL` for each once it answers, and stay.
 
-    The ports count up from `port_base` in the order of the names. Returns when it was asked to stop. Raises
-    SystemExit with the reason if an app is unknown, does not start, or ends by itself.
+    Their records lie in `data`; their time travels with `clock_file`, which is the gateway's. The ports count up
+    from `port_base` in the order of the names. Returns when it was asked to stop. Raises SystemExit with the reason
+    if an app is unknown, does not start, or ends by itself.
     """
     names = list(apps) or [name for name in APPS if _has(name, connectors)]
     if unknown := [name for name in names if not _has(name, connectors)]:
         raise SystemExit(f"{', '.join(unknown)}: no sandbox.py in {', '.join(map(str, connectors))}")
     ports = {name: port_base + place for place, name in enumerate(names)}
     try:
-        asyncio.run(_run(ports, data.resolve(), gateway_url, connectors, config.resolve()))
+        asyncio.run(_run(ports, data.resolve(), gateway_url, connectors, config.resolve(), clock_file.resolve()))
     except (NotStarted, Ended, Late) as error:
         raise SystemExit(str(error)) from None
 
@@ -45,7 +47,9 @@ def _has(name: str, connectors: Sequence[Path]) -> bool:
     return any((folder / name / "sandbox.py").is_file() for folder in connectors)
 
 
-async def _run(ports: dict[str, int], data: Path, gateway_url: str, connectors: Sequence[Path], config: Path) -> None:
+async def _run(
+    ports: dict[str, int], data: Path, gateway_url: str, connectors: Sequence[Path], config: Path, clock_file: Path
+) -> None:
     stop, clock = asyncio.Event(), SystemClock()
     for sign in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(sign, stop.set)
@@ -54,6 +58,7 @@ async def _run(ports: dict[str, int], data: Path, gateway_url: str, connectors: 
     try:
         for name, port in ports.items():
             command = sandbox_command(name, port, data, gateway_url, folders, config)
+            command += ["--clock", str(clock_file)]
             children.append(await start(name, command, os.environ, data / "sandboxes", data))
         for child, (name, port) in zip(children, ports.items(), strict=True):
             await until(f"{name} answers", partial(answers, port), clock, child=child)

@@ -175,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--data", type=Path, default=Path("var"), help="folder for records and journal")
+    parser.add_argument("--clock", type=Path, help="file of the travelling clock (default: `clock` in --data)")
     parser.add_argument("--gateway", help="address of the gateway, for callbacks")
     parser.add_argument("--connectors", default="connectors", help="folders, separated like a PATH")
     parser.add_argument("--territory", type=Path, default=Path("config/territory.csv"))
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app=given.app,
         folder=given.data / "sandboxes" / given.app,
         territory=given.territory,
-        clock=SystemClock(given.data / "clock"),
+        clock=SystemClock(given.clock or given.data / "clock"),
         gateway=given.gateway,
         environ=os.environ,
     )

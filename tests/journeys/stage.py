@@ -14,7 +14,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.house import House, open_house
-from gateway.run import development_token
+from gateway.issuer import development_token
 from gateway.sdk.clock import SystemClock
 from gateway.sdk.sandbox import Sandbox, Setting, development_secret, read_sandbox, serving
 from gateway.settings import Settings, read_settings

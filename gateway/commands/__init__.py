@@ -1,0 +1,1 @@
+"""The commands, one module each; a module loads what it works with when its command runs."""
