@@ -107,7 +107,7 @@ class Http:
         values: Mapping[str, object] | None = None,
         query: Query | None = None,
         json: object = None,
-        form: Query | None = None,
+        form: Query | Callable[[], Query] | None = None,
         multipart: Parts | None = None,
         headers: Headers | None = None,
         expect: Collection[int] = (200, 201),
@@ -121,11 +121,12 @@ class Http:
         stays one segment. An absolute URL must lead to the app's own origin. `write` tells whether the app may
         change something by it, whatever the method. `decode` is the form of every success (`bytes`: not JSON);
         `body_verdict` gets each envelope so decoded, of success and refusal alike. A `headers` provider that
-        raises Unauthorized asks for a login first.
+        raises Unauthorized asks for a login first; a `form` provider is asked again after one, for apps that want
+        their token among the fields.
         """
         if write and not self._writes:
             raise Retryable("the app is in shadow: nothing is written to it")
-        body, content_type = encode(json, form, multipart)
+        body, content_type = encode(json, form() if callable(form) else form, multipart)
         request = Request(
             method=method,
             url=url_of(self._base, path, values or {}, query, write),
@@ -149,6 +150,8 @@ class Http:
             if self.login is None or _LOGGING_IN.get():
                 raise
         await self._log_in(self.login, seen)
+        if callable(form):
+            request = msgspec.structs.replace(request, body=encode(None, form(), None)[0])
         return await self._judged(request, expected)
 
     async def close(self) -> None:

@@ -16,7 +16,8 @@ from gateway.sdk.exchange import Answer
 from gateway.sdk.manifest import ErrorName
 
 BodyVerdict = Callable[[Any], None]
-"""Gets the decoded envelope of an answer; raises one of the five errors, or returns if all is well."""
+"""Gets the decoded envelope of an answer (the bytes of a success, where they are not to be decoded); raises one of the
+five errors, or returns if all is well."""
 
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: an app that asks to be left alone for longer is asked again after a day."""
@@ -69,6 +70,8 @@ def judge(answer: Answer, expected: Expected, now: datetime) -> Answer:
 
 def _read(answer: Answer, expected: Expected) -> None:
     if expected.decode is bytes:
+        if expected.body_verdict is not None:
+            expected.body_verdict(answer.body)
         return
     if answer.is_page:
         raise _unreadable(answer, "a web page instead of data")

@@ -113,6 +113,19 @@ async def test_a_body_verdict_speaks_for_successes_and_refusals(status: int) -> 
         assert raised.value.field == "place.village"
 
 
+async def test_a_body_that_is_not_decoded_is_judged_as_it_came() -> None:
+    """With half an emoji in one row the whole would not decode; its neighbours count."""
+    body = b'{"status": "0", "data": ["\\ud83d"]}'
+
+    def envelope(raw: bytes) -> None:
+        assert raw == body
+        raise Unauthorized("it says so")
+
+    async with running(says(response(200, body))) as app, client(app.url) as http:
+        with pytest.raises(Unauthorized):
+            await http.call("POST", "/", write=False, decode=bytes, body_verdict=envelope)
+
+
 async def test_a_body_verdict_is_not_asked_about_absence_or_what_it_cannot_read() -> None:
     def never(body: Any) -> None:
         raise AssertionError(f"asked about {body!r}")

@@ -140,3 +140,20 @@ async def test_a_body_that_says_the_token_is_bad_logs_in_too() -> None:
         answer = await http.call("POST", "/x", write=True, body_verdict=verdict)
         assert answer.json(dict[str, str]) == {"status": "1"}
         assert targets(app) == ["/x", "/login", "/x"]
+
+
+async def test_a_token_among_the_fields_of_a_form_is_asked_for_again_after_a_login() -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, app: RawApp) -> None:
+        while (got := await app.take(reader)) is not None:
+            writer.write(response(200) if got.body == b"TOKEN=t2&isi=a+b" else response(401))
+
+    tokens = ["t1"]
+
+    async def login() -> None:
+        tokens.append("t2")
+
+    async with running(behave) as app, client(app.url) as http:
+        http.login = login
+        await http.call("POST", "/x", write=True, form=lambda: {"TOKEN": tokens[-1], "isi": "a b"})
+        assert [got.body for got in app.got] == [b"TOKEN=t1&isi=a+b", b"TOKEN=t2&isi=a+b"]
+        assert {got.headers["content-type"] for got in app.got} == {"application/x-www-form-urlencoded"}
