@@ -123,7 +123,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """A record born in the app, in the unified vocabulary: enough to open a report here.
 
-    `category` is the app's own word (translated by the manifest); `village` a dotted Kemendagri code.
+    `category` is the app's own word (translated by the manifest); `village` a dotted Kemendagri code; `language` what
+    the reporter wrote in (`id` or `en`), None where the app does not say.
     """
 
     category: str
@@ -136,6 +137,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     reporter: Person = Person()
     attributes: Mapping[str, object] = {}
     service: str | None = None
+    language: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
