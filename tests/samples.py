@@ -139,6 +139,8 @@ class Recorded(Sandbox):
             return False
         if any(call.headers.get(name.lower()) != value for name, value in asked.headers.items()):
             return False
+        if isinstance(asked.body, str):
+            return call.body == raw(asked.body)
         return bool((json.loads(call.body) if call.body else None) == asked.body)
 
 
