@@ -2,8 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.sipendting.passes import OVERLAP, PAGE, Spot, Stand, met, resumed
+from gateway.sdk.entropy import SeededEntropy
 
 WITA = ZoneInfo("Asia/Makassar")
 NOON = datetime(2026, 1, 28, 4, 0, tzinfo=UTC)
@@ -83,6 +83,14 @@ class Reader:
         return stand
 
 
+T = TypeVar("T")
+
+
+def chosen(chance: SeededEntropy, *things: T) -> T:
+    """Return one of the things."""
+    return things[chance.below(len(things))]
+
+
 Step = st.one_of(
     st.tuples(st.just("touch"), st.integers(0, 70), st.sampled_from([0, 0, 0, 1, 30, 100])),
     st.tuples(st.just("wait"), st.integers(0, 150), st.just(0)),
@@ -119,17 +127,17 @@ def test_every_change_is_told_once_whatever_moves(steps: list[tuple[str, int, in
 @pytest.mark.parametrize("seed", range(60))
 def test_a_busy_office_is_told_whole(seed: int) -> None:
     """Hundreds of changes, some committed late, between any two pages; then an hour's pause, then the next day."""
-    random = Random(seed)
-    office = Office(random.choice([NOON, LATE]))
+    chance = SeededEntropy(seed)
+    office = Office(chosen(chance, NOON, LATE))
     reader = Reader(office)
-    crowd = random.choice([30, 60, 120])
+    crowd = chosen(chance, 30, 60, 120)
     for _ in range(600):
-        for _ in range(random.choice([0, 0, 1, 2, 5])):
-            office.touch(random.randrange(crowd), random.choice([0, 0, 0, 0, 40, 110]))
-        office.at += timedelta(seconds=random.choice([0, 0, 1, 2, 7, 30]))
+        for _ in range(chosen(chance, 0, 0, 1, 2, 5)):
+            office.touch(chance.below(crowd), chosen(chance, 0, 0, 0, 0, 40, 110))
+        office.at += timedelta(seconds=chosen(chance, 0, 0, 1, 2, 7, 30))
         reader.once()
-        if random.random() < 0.01:
-            office.at += timedelta(seconds=random.choice([600, 3600]))
+        if chance.below(100) == 0:
+            office.at += timedelta(seconds=chosen(chance, 600, 3600))
     office.at += timedelta(seconds=5)
     for _ in range(3):
         reader.through()
@@ -140,17 +148,17 @@ def test_a_busy_office_is_told_whole(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_pages_that_repeat_hide_nothing_for_long(seed: int) -> None:
     """The line now and then answers with the page before, with an empty one or with a cut one."""
-    random = Random(seed)
+    chance = SeededEntropy(seed)
     office = Office(NOON)
     last: list[dict[str, Any]] = []
     reader = Reader(office)
     for _ in range(200):
-        for number in random.sample(range(60), 3):
-            office.touch(number)
-        office.at += timedelta(seconds=random.choice([1, 5, 60]))
+        for _ in range(3):
+            office.touch(chance.below(60))
+        office.at += timedelta(seconds=chosen(chance, 1, 5, 60))
         known = msgspec.json.decode(reader.cursor, type=Stand) if reader.cursor else None
         true = office.page(resumed(known, office.at, day_of).next or Spot(day_of(NOON), 1))
-        reader.once(random.choice([true, true, last, [], true[:7]]))
+        reader.once(chosen(chance, true, true, last, [], true[:7]))
         last = true
     office.at += timedelta(seconds=5)
     for _ in range(3):
