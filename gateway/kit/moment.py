@@ -1,0 +1,93 @@
+"""Virtual time: real sockets, and a clock that is moved instead of waited for.
+
+The event loop's own clock runs as always and can be put ahead: timers, timeouts and pauses that lie in between are due
+at once. The clock that gateway and app tell time by stands still until it is moved, so that runs repeat exactly.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+START: Final = datetime(2026, 1, 28, 2, 15, 30, tzinfo=UTC)
+"""When a trial begins: a working morning in Barru, 10:15:30. Contract samples are recorded at this moment."""
+NOWHERE: Final = "tidak-ada.invalid"
+"""A name that no server has (RFC 6761, section 6.4)."""
+_TURNS: Final = 20
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose clock can be put ahead; names under `.invalid` are unknown without asking anybody."""
+
+    ahead = 0.0
+
+    def time(self) -> float:
+        """Return the loop's clock in seconds."""
+        return super().time() + self.ahead
+
+    async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> Any:
+        """Look a name up, as every loop does."""
+        if isinstance(host, str) and host.endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return await super().getaddrinfo(host, port, **more)
+
+
+class Time:
+    """The clock of a trial, for gateway, host and app alike (`gateway.sdk.clock.Clock`), and the way to move it."""
+
+    def __init__(self, loop: Loop, start: datetime = START) -> None:
+        self._loop, self._start, self._from = loop, start, loop.ahead
+
+    def now(self) -> datetime:
+        """See `Clock.now`."""
+        return self._start + timedelta(seconds=self._loop.ahead - self._from)
+
+    def real(self) -> datetime:
+        """See `Clock.real`: in a trial no time is more real than the other."""
+        return self.now()
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self._loop.time()
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass at once; what was due meanwhile happens when the loop turns."""
+        self._loop.ahead += seconds
+
+    async def travel(self, seconds: float) -> None:
+        """Let time pass and what was due meanwhile happen, as far as it waits for nothing but time."""
+        self.skip(seconds)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def patience(self, seconds: float) -> AsyncIterator[None]:
+        """Give up, with TimeoutError, what takes longer than so many seconds of real time."""
+        task = asyncio.current_task()
+        assert task is not None
+        given_up = False
+
+        def end() -> None:
+            nonlocal given_up
+            given_up = True
+            task.cancel()
+
+        timer = threading.Timer(seconds, self._loop.call_soon_threadsafe, (end,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not given_up:
+                raise
+            task.uncancel()
+            raise TimeoutError from None
+        finally:
+            timer.cancel()
+
+    async def to(self, moment: datetime) -> None:
+        """Travel to a moment. It must not have passed."""
+        await self.travel((moment - self.now()).total_seconds())

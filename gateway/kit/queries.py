@@ -1,0 +1,62 @@
+"""Reads of the kit: what became of deliveries, of the inbox, and what was alerted (of a trial's own ledger)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from gateway.kernel.ledger import tables as t
+from gateway.model.delivery import DeliveryState
+
+Row = dict[str, Any]
+
+
+def due(connection: Connection, app: str, emergency: bool, real: datetime) -> int:
+    """Return how many deliveries of a lane class could be claimed now."""
+    found = select(func.count()).where(
+        t.delivery.c.app == app,
+        t.delivery.c.emergency == emergency,
+        t.delivery.c.state == DeliveryState.QUEUED,
+        t.delivery.c.due_at <= real,
+    )
+    return int(connection.execute(found).scalar_one())
+
+
+def alerts(connection: Connection, kind: str | None = None) -> list[Row]:
+    """Return alerts, of one kind or all."""
+    wanted = select(t.alert) if kind is None else select(t.alert).where(t.alert.c.kind == kind)
+    return [dict(row) for row in connection.execute(wanted).mappings()]
+
+
+def inbox(connection: Connection, app: str) -> list[Row]:
+    """Return the inbox of an app, without content."""
+    columns = (t.inbox.c.event_id, t.inbox.c.source, t.inbox.c.state, t.inbox.c.reason)
+    return [dict(row) for row in connection.execute(select(*columns).where(t.inbox.c.app == app)).mappings()]
+
+
+def waiting(connection: Connection, app: str, real: datetime) -> int:
+    """Return how many rows of an app's inbox could be applied now."""
+    found = select(func.count()).where(
+        t.inbox.c.app == app, t.inbox.c.state.in_(("new", "parked")), t.inbox.c.due_at <= real
+    )
+    return int(connection.execute(found).scalar_one())
+
+
+def codes(connection: Connection) -> list[str]:
+    """Return the codes of all reports, the oldest first."""
+    return list(connection.execute(select(t.report.c.code).order_by(t.report.c.id)).scalars())
+
+
+def said(connection: Connection, code: str, notice: str) -> int:
+    """Return how often a report's readers were told something."""
+    found = (
+        select(func.count())
+        .select_from(t.timeline.join(t.report, t.report.c.id == t.timeline.c.report_id))
+        .where(t.report.c.code == code, t.timeline.c.notice == notice)
+    )
+    return int(connection.execute(found).scalar_one())
+
+
+def deliveries(connection: Connection) -> list[Row]:
+    """Return all deliveries, the oldest first."""
+    return [dict(row) for row in connection.execute(select(t.delivery).order_by(t.delivery.c.id)).mappings()]

@@ -1,0 +1,13 @@
+"""All rules, in the order of their ids."""
+
+from typing import Final
+
+from gateway.kit import manifest
+from gateway.kit.rule import Rule
+
+_ROOMS: Final = (manifest,)
+RULES: Final[tuple[Rule, ...]] = tuple(
+    sorted(
+        (thing for room in _ROOMS for thing in vars(room).values() if isinstance(thing, Rule)), key=lambda one: one.id
+    )
+)
