@@ -2,20 +2,14 @@
 
 import importlib
 import inspect
-import sys
-from importlib.machinery import ModuleSpec
-from importlib.util import module_from_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 from msgspec import MsgspecError
 
 from gateway.model.delivery import Command, Level
 from gateway.sdk import Amends, Finds, Manifest, Polls, Reads, Receives, Submits
-
-ROOM: Final = "connectors"
-"""Package under which the folders are loaded; `connectors.<app>.wire` is the module beside the connector."""
+from gateway.sdk.package import package_of
 
 FOREIGN_FAULTS: Final = (
     ArithmeticError,
@@ -52,7 +46,7 @@ def load_connector(folder: Path, manifest: Manifest, package: str | None = None)
     `package` is the real package where the connector came installed; otherwise one is made for the folder.
     """
     if package is None:
-        package = _package(manifest.name, folder)
+        package = package_of(manifest.name, folder)
     try:
         module = importlib.import_module(f"{package}.connector")
     except FOREIGN_FAULTS as fault:
@@ -63,28 +57,6 @@ def load_connector(folder: Path, manifest: Manifest, package: str | None = None)
     if misfits := misfits_of(found, manifest):
         raise LoadFault("; ".join(misfits))
     return found
-
-
-def _package(name: str, folder: Path) -> str:
-    """Make `connectors.<name>` stand for the folder; another folder that had the name before gives way."""
-    full, place = f"{ROOM}.{name}", str(folder.resolve())
-    room = sys.modules.get(ROOM)
-    if room is None:
-        room = ModuleType(ROOM, "Connectors by the names of their folders; made by the host.")
-        room.__path__ = [str(folder.resolve().parent)]
-        sys.modules[ROOM] = room
-    known = sys.modules.get(full)
-    if known is not None and place in [str(Path(path).resolve()) for path in known.__path__]:
-        return full
-    for module in [module for module in sys.modules if module == full or module.startswith(f"{full}.")]:
-        del sys.modules[module]
-    spec = ModuleSpec(full, None, is_package=True)
-    spec.submodule_search_locations = [place]
-    made = module_from_spec(spec)
-    sys.modules[full] = made
-    setattr(room, name, made)
-    importlib.invalidate_caches()
-    return full
 
 
 def misfits_of(connector: type, manifest: Manifest) -> list[str]:
