@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from gateway.flows.notify.provider import SHOWN
 from gateway.kernel.coordination import redis_answers
 from gateway.kernel.host import Registry
 from gateway.kernel.ledger import EMPTY, database_fault
@@ -44,6 +45,10 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     else:
         there = await redis_answers(settings.redis_url)
         yield Finding(what="redis", state="ok" if there else "note", detail="answers" if there else "does not answer")
+    texts = ("ok", "signed messages go to the service") if settings.sms_url else ("note", "no GATEWAY_SMS_URL: none")
+    if settings.sms_url is None and not settings.production:
+        texts = ("note", f"no GATEWAY_SMS_URL: shown here and in {settings.data / SHOWN}")
+    yield Finding(what="text messages", state=texts[0], detail=texts[1])
     for row in registry.describe():
         off = row["mode"] == "off"
         yield Finding(what=f"connector {row['name']}", state="note" if off else "ok", detail=str(row["health"]))

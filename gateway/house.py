@@ -11,15 +11,17 @@ from gateway.flows.inbound.adopt import Adopter
 from gateway.flows.inbound.receive import Inbound
 from gateway.flows.inbound.store import Store
 from gateway.flows.intake.accept import Intake
+from gateway.flows.notify.provider import Provider, open_provider
 from gateway.kernel.coordination import Wake, open_wake
 from gateway.kernel.host import Host, Registry
 from gateway.kernel.ledger import Ledger, migrate
 from gateway.kernel.ledger.blobs import Blobs
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.opening import Opener
+from gateway.kernel.policy.texting import Texting
 from gateway.sdk.clock import Clock, SystemClock
 from gateway.sdk.entropy import Entropy, SystemEntropy
-from gateway.settings import Settings
+from gateway.settings import Settings, sms_secrets
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +40,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     inbound: Inbound
     store: Store
     adopter: Adopter
+    texts: Provider | None
 
     @property
     def worker_name(self) -> str:
@@ -59,9 +62,13 @@ async def open_house(
     try:
         registry = Registry.discover(settings.connectors, settings.environ)
         host = Host(registry, clock)
+        if settings.texts:
+            ledger.texter = Texting(policy, host.title, ledger.keyring.report_secret, settings.track_url)
         wake = open_wake(settings.redis_url)
         opener = Opener(ledger, policy, host)
         store = Store(ledger, wake)
+        secrets = sms_secrets(settings.environ)
+        texts = open_provider(settings.sms_url, secrets, clock, settings.data, settings.production)
         try:
             yield House(
                 settings=settings,
@@ -77,8 +84,11 @@ async def open_house(
                 store=store,
                 inbound=Inbound(ledger, host, store),
                 adopter=Adopter(ledger, host, opener, wake),
+                texts=texts,
             )
         finally:
+            if texts is not None:
+                await texts.close()
             await wake.close()
             await host.close()
     finally:

@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 from dotenv import dotenv_values
 
+from gateway.sdk import Secrets
+from gateway.sdk.address import base_fault
+
 DEVELOPMENT, PRODUCTION = "development", "production"
 
 
@@ -22,7 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `database_url` is `sqlite:///file` or `postgresql://…`; `redis_url` None means in-process; `config` and
     `connectors` are folders; `data` holds blobs, keys and log; `environ` is handed on to the connectors' own
-    settings (`GATEWAY_<APP>_…`).
+    settings (`GATEWAY_<APP>_…`). `sms_url` takes text messages, signed with `GATEWAY_SMS_SECRET`; `track_url`
+    is the page on which people follow a report by code and secret, named in text messages.
     """
 
     database_url: str
@@ -36,6 +40,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_issuer: str | None
     oidc_audience: str
     environ: Mapping[str, str]
+    sms_url: str | None = None
+    track_url: str | None = None
+
+    @property
+    def texts(self) -> bool:
+        """Tell whether text messages are made: with a provider, or in development, where they are only shown."""
+        return self.sms_url is not None or not self.production
 
     @property
     def production(self) -> bool:
@@ -85,6 +96,11 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None 
         raise SettingsError(
             "GATEWAY_ENV=production needs GATEWAY_OIDC_ISSUER: the embedded development issuer is refused there"
         )
+    sms_url = env.get("GATEWAY_SMS_URL") or None
+    if sms_url and (fault := base_fault(sms_url)):
+        raise SettingsError(f"GATEWAY_SMS_URL cannot be used: {fault}")
+    if sms_url and (missing := sms_secrets(env).missing()):
+        raise SettingsError(f"GATEWAY_SMS_URL is set, and text messages are signed: {missing[0]}")
     return Settings(
         database_url=env.get("GATEWAY_DATABASE_URL") or f"sqlite:///{data / 'gateway.db'}",
         redis_url=env.get("GATEWAY_REDIS_URL") or None,
@@ -96,5 +112,12 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None 
         env=name,
         oidc_issuer=env.get("GATEWAY_OIDC_ISSUER") or None,
         oidc_audience=env.get("GATEWAY_OIDC_AUDIENCE") or "barru-gateway",
+        sms_url=sms_url,
+        track_url=env.get("GATEWAY_TRACK_URL") or None,
         environ={key: value for key, value in env.items() if key.startswith("GATEWAY_")},
     )
+
+
+def sms_secrets(environ: Mapping[str, str]) -> Secrets:
+    """Return the secret that text messages are signed with: `GATEWAY_SMS_SECRET`, or the file `…_FILE` names."""
+    return Secrets("sms", ("SECRET",), environ)

@@ -1,4 +1,4 @@
-"""The loops: deliver, reconcile, poll, apply, watch. One supervisor keeps them running.
+"""The loops: deliver, reconcile, poll, apply, watch, notify. One supervisor keeps them running.
 
 This is one of the two places that catch everything: a loop that falls over is logged and started again, after a
 pause that grows, because nothing that was accepted may wait for a person to notice.
@@ -17,6 +17,8 @@ from gateway.flows.desk.fanout import CHANNEL as DUPLICATES
 from gateway.flows.desk.fanout import Fanout
 from gateway.flows.inbound.apply import Applier
 from gateway.flows.inbound.poll import Poller
+from gateway.flows.notify.send import CHANNEL as TEXTS
+from gateway.flows.notify.send import Sender
 from gateway.house import House
 
 _PAUSE: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -36,6 +38,8 @@ class Worker:
         house = self._house
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {"watch": Watch(house.ledger, house.wake).run}
         loops["fanout"] = Fanout(house.ledger, house.wake).run
+        if house.texts is not None:
+            loops["notify"] = Sender(house.ledger, house.wake, house.texts).run
         for app in house.host.apps():
             since = house.settings.since(app)
             applier = Applier(app, house.ledger, house.host, house.store, house.adopter, house.wake, since)
@@ -62,7 +66,7 @@ class Worker:
         self._stop.set()
         for app in self._house.host.apps():
             self._house.wake.ring(f"poll:{app}")
-        for channel in ("delivery", "inbox", "reconcile", "watch", DUPLICATES):
+        for channel in ("delivery", "inbox", "reconcile", "watch", DUPLICATES, TEXTS):
             self._house.wake.ring(channel)
         await asyncio.gather(*self._tasks)
 

@@ -47,12 +47,13 @@ class Act:
         self.actor, self.cause, self.now, self.real = actor, cause, now, real
         self.entropy = entropy
         self._texter = texter
-        self._texted: set[UUID] = set()
+        self._texted: set[tuple[UUID, str]] = set()
         self._last_id = 0
         self.inserts: list[tuple[Table, dict[str, Any]]] = []
         self.changes: list[Change] = []
         self.entries: list[PendingEntry] = []
         self.new_streams: set[str] = set()
+        self.announced: list[dict[str, Any]] = []
         self.tallies: list[dict[str, Any]] = []
         self.alerts: list[dict[str, Any]] = []
 
@@ -222,7 +223,7 @@ class Act:
         **values: str,
     ) -> None:
         """Tell the report's readers: a notice with its values, and free text sealed. Who follows by text messages gets
-        the first notice of an act that is told so."""
+        those that are told so, of an act the same text once."""
         if not internal:
             self._text(report, notice, values)
         self.insert(
@@ -240,12 +241,11 @@ class Act:
         )
 
     def _text(self, report: ReportRef, notice: str, values: Mapping[str, str]) -> None:
-        if self._texter is None or report.id in self._texted:
+        found = None if self._texter is None else self._texter.message(report, notice, values)
+        if found is None or (report.id, found[0]) in self._texted:
             return
-        message = self._texter.message(report, notice, values)
-        if message is None:
-            return
-        self._texted.add(report.id)
+        name, message = found
+        self._texted.add((report.id, name))
         self.insert(
             t.sms,
             id=self.new_id(),

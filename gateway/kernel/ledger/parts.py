@@ -56,5 +56,6 @@ class TextMessage(msgspec.Struct, frozen=True):
 class Texter(Protocol):
     """Says notices in text messages (`gateway.kernel.policy.texting`)."""
 
-    def message(self, report: ReportRef, notice: str, values: Mapping[str, str]) -> TextMessage | None:
-        """Return how a notice of a report is said to its reporter in a text message, None if it is not."""
+    def message(self, report: ReportRef, notice: str, values: Mapping[str, str]) -> tuple[str, TextMessage] | None:
+        """Return how a notice of a report is said to its reporter in a text message, with the name of the text; None if
+        it is not."""

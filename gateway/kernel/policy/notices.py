@@ -10,7 +10,7 @@ from gateway.model.catalogue import Words
 from gateway.model.status import Status
 
 PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
-VALUES: Final = frozenset({"agency", "app", "code", "date", "reason", "service"})
+VALUES: Final = frozenset({"agency", "app", "code", "date", "link", "news", "reason", "service"})
 """Every name that may stand in braces in a notice."""
 
 REASONS: Final = (
@@ -23,6 +23,7 @@ REASONS: Final = (
     "born_there",
     "delivery_cancelled",
     "desk_referred",
+    "reopened",
 )
 """Every reason for where a case is, beside those of routing rules."""
 
@@ -36,12 +37,15 @@ REQUIRED: Final = frozenset(
         *(f"delivery.{what}" for what in ("waiting", "forwarded", "delayed")),
         *(f"desk.{what}" for what in ("takes_over", "note", "assigned", "referred")),
         *(f"message.{what}" for what in ("app", "agency", "citizen", "asked", "not_carried", "attachment")),
-        *(f"sms.{what}" for what in ("received", "informasi", "news", "needs_info")),
+        *(f"sms.{what}" for what in ("received", "news", "needs_info", "asked")),
         *(f"clock.{what}" for what in ("extended", "passed")),
         *(f"need.{what}" for what in ("name", "phone", "email", "national_id")),
         *(f"need.{what}" for what in ("village", "address", "landmark", "any")),
         *(f"report.{what}" for what in ("split", "split_apart", "part", "escalated", "answered")),
         *(f"report.{what}" for what in ("duplicate", "duplicate_resolved", "duplicate_ended")),
+        *(f"report.{what}" for what in ("rated", "confirmed", "reopened", "sms_declined", "sms_wanted")),
+        *(f"withdrawal.{what}" for what in ("carried", "not_carried", "emergency")),
+        *(f"reopening.{what}" for what in ("carried", "not_carried")),
         "document.received",
         "suggestion.call_112",
     }
@@ -62,6 +66,10 @@ class Notices:
 
     def __contains__(self, key: object) -> bool:
         return key in self._entries
+
+    def by_sms(self, key: str) -> bool:
+        """Tell whether a notice is told by text message too."""
+        return key in self._entries and self._entries[key].sms
 
     def text(self, key: str, lang: str, /, *, sensitive: bool = False, **values: str) -> str:
         """Return a notice in a language (`en`, else Indonesian), with its {names} filled in.

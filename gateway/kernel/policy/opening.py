@@ -20,6 +20,7 @@ from gateway.kernel.policy.asking import missing, question
 from gateway.kernel.policy.matter import Matter, linked_to, protects, submission_of
 from gateway.kernel.policy.plan import AppState, Plan, PlanInput, PlannedCase, PlannedDeadline, hindrance
 from gateway.kernel.policy.policy import Policy
+from gateway.kernel.policy.texting import texted_number
 from gateway.model.catalogue import Kind, Service
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command
@@ -188,6 +189,7 @@ class Opener:
         key = self._ledger.vault.new_key()
         code = new_code(self._ledger.entropy.below)
         report_id = act.new_id()
+        phone = texted_number(owner, draft.content.reporter.phone)
         report = act.open(
             code,
             key,
@@ -216,6 +218,7 @@ class Opener:
                 "deliveries": len(sent),
                 "kek": self._ledger.vault.current,
                 "wrapped": self._ledger.vault.wrap(key, report_id.hex),
+                "sealed_phone": None if phone is None else key.seal("phone", phone),
                 "sealed": key.seal("content", draft.content),
             },
             rule=plan.rule,

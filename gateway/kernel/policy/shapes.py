@@ -98,12 +98,14 @@ class ClassEntry(_Section, frozen=True, kw_only=True):
 
 
 class NoticeEntry(_Section, frozen=True, kw_only=True):
-    """A notice in both languages; the quiet texts replace the others for protected services."""
+    """A notice in both languages; the quiet texts replace the others for protected services. `sms`: reporters without
+    an account are told it by text message too."""
 
     id: str
     en: str
     quiet_id: str | None = None
     quiet_en: str | None = None
+    sms: bool = False
 
 
 class DangerEntry(_Section, frozen=True, kw_only=True):
