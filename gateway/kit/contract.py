@@ -2,8 +2,8 @@
 
 A sample is `{name, from?, given?, request{method, path, headers, body}, response{status, headers, body}}`. `given`
 lists requests to the simulated app's control surface that come before it; `from: "app"` marks a webhook. A body is a
-JSON value, or a string of exact bytes. Samples are played in the order of their file names, on one fresh app, at the moment
-at which they were recorded.
+JSON value, or a string of exact bytes. Samples are played in the order of their file names, on one fresh app, at the
+moment at which they were recorded.
 """
 
 import json

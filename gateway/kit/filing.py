@@ -6,7 +6,6 @@ A canary is a value that stands nowhere else, so that a field can be found again
 import hashlib
 import struct
 import zlib
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -159,19 +158,6 @@ def submission_for(
         reporter=Person(name=NAME, phone=PHONE, email=EMAIL, national_id=NATIONAL_ID),
         attributes=content.attributes,
         documents=tuple(document(n, role) for n, role in enumerate(roles_of(subject, service), start=1)),
-        linked=linked_for(subject, service),
+        linked=(Linked(kind="follow_up_to", app="sebelah", value=LINKED_VALUE, code=LINKED_CODE),),
     )
     return msgspec.structs.replace(made, **changes)
-
-
-def linked_for(subject: Subject, service: Service) -> tuple[Linked, ...]:
-    """Return the record that a report of a service refers to: the one that `kit.toml` names, else one of any app."""
-    told: Mapping[str, str] = subject.hints.linked.get(service.code, {})
-    return (
-        Linked(
-            kind=told.get("kind", "follow_up_to"),
-            app=told.get("app", "sebelah"),
-            value=told.get("value", LINKED_VALUE),
-            code=LINKED_CODE,
-        ),
-    )

@@ -63,19 +63,23 @@ class Birth(_Section, frozen=True, kw_only=True):
 
 
 class Refusal(_Section, frozen=True, kw_only=True):
-    """A recorded refusal: the sample's name, the service whose report meets it, and the field a person can mend."""
+    """A recorded refusal: the sample's name, the service whose report meets it, and the field a person can mend.
+
+    `command` is `message` where it is a later word that is refused.
+    """
 
     sample: str
     service: str
     field: str
+    command: str = "open"
 
 
 class Hints(_Section, frozen=True, kw_only=True):
     """What `kit.toml` holds.
 
     `claimed` is the tier the team claims; `page` how many rows the app's longest page has. `answers` are form answers
-    per service where the catalogue's first choices do not fit the app; `linked` per service the kind, app and number of
-    a record that a report of it must refer to; `documents` per service the roles of files it must carry. `categories`
+    per service where the catalogue's first choices do not fit the app; `follows` per service the service of an earlier
+    report that it must refer to; `documents` per service the roles of files it must carry. `categories`
     are the app's own where it has no list that the connector reads; `refused` those of them that open no report here,
     with the reason. `initial` are words that a record has before anybody moves it.
     """
@@ -87,7 +91,7 @@ class Hints(_Section, frozen=True, kw_only=True):
     born: tuple[Birth, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     answers: dict[str, dict[str, Any]] = {}
-    linked: dict[str, dict[str, str]] = {}
+    follows: dict[str, str] = {}
     documents: dict[str, tuple[str, ...]] = {}
     categories: tuple[str, ...] = ()
     refused: dict[str, str] = {}

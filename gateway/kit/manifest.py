@@ -16,10 +16,11 @@ from gateway.sdk.tier import Tier
     why="Everything the gateway decides about an app it reads in connector.toml, without running the app's code. "
     "What stands there must be readable to the letter and must be what the class can do: a level that is promised "
     "and not kept sends reports twice.",
-    tested="connector.toml and kit.toml are decoded strictly; the class is imported and held against levels, webhook and "
-    "poll of the manifest; every secret that is named has a use and no value of a secret stands in the folder.",
-    passing="The message names the place in the file, or the method that is missing or too much. Secrets stand in the "
-    "manifest by name; their values come from GATEWAY_<APP>_<NAME>.",
+    tested="connector.toml and kit.toml are decoded strictly; the class is imported and held against levels, "
+    "webhook and poll of the manifest; every secret that is named has a use and no value of a secret stands in the "
+    "folder.",
+    passing="The message names the place in the file, or the method that is missing or too much. Secrets stand in "
+    "the manifest by name; their values come from GATEWAY_<APP>_<NAME>.",
 )
 async def k01(trial: Trial) -> None:
     """Decode the manifest, import the class, hold them against each other."""
@@ -65,9 +66,9 @@ def _source(trial: Trial) -> str:
     why="One process runs all connectors. One that sleeps, blocks or keeps state of its own slows down everybody's "
     "emergencies, and one that tries again by itself makes second tickets that no rule of the gateway can prevent.",
     tested="The code is read: imports (gateway.sdk, msgspec, the standard library without its doors), no SQL, no "
-    "Redis, no loop that tries again, no sleep, no thread, no clock but the one it is given, no file that is opened. "
-    "Then it is run, submitting, looking up and polling, while a watcher looks for code of the folder that holds the "
-    "loop.",
+    "Redis, no loop that tries again, no sleep, no thread, no clock but the one it is given, no file that is "
+    "opened. Then it is run, submitting, looking up and polling, while a watcher looks for code of the folder that "
+    "holds the loop.",
     passing="Say in the manifest what the app needs (limits, settle, verdicts) and let the gateway wait, pace and "
     "retry. State belongs into the cursor. Heavy work does not belong into a connector.",
 )

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from gateway.flows.delivery.deliver import Deliverer
 from gateway.flows.delivery.reconcile import Reconciler
 from gateway.flows.inbound.adopt import Adopter
@@ -19,25 +21,26 @@ from gateway.flows.inbound.poll import Poller
 from gateway.flows.inbound.receive import Inbound
 from gateway.flows.inbound.store import Store
 from gateway.flows.intake.files import Files
-from gateway.kernel.host import FoundConnector, Host, Registry
+from gateway.kernel.host import FoundConnector, Host, Outcome, Registry
 from gateway.kernel.ledger import Ledger
 from gateway.kernel.ledger.blobs import Blobs
 from gateway.kernel.ledger.reading import Whole, case_ref, delivery_by_key, events_of, report_by_code
 from gateway.kernel.policy import Policy
-from gateway.kernel.policy.opening import Opener
+from gateway.kernel.policy.opening import Opener, followed
 from gateway.kit import filing, queries
 from gateway.kit.ear import Ear
 from gateway.kit.hints import Move
 from gateway.kit.moment import Time
-from gateway.kit.rule import Failed, fail
+from gateway.kit.rule import Failed, expect, fail
 from gateway.kit.subject import Subject
 from gateway.kit.turns import Quiet, Turn
 from gateway.kit.wire import Proxy
 from gateway.model.case import CaseEvent
-from gateway.model.catalogue import Service
+from gateway.model.catalogue import Kind, Service
+from gateway.model.codes import new_code
 from gateway.model.delivery import Command, DeliveryState
 from gateway.model.principal import EVERYTHING, Actor, Principal, Role
-from gateway.sdk import Amendment, Secrets
+from gateway.sdk import Amendment, Linked, Secrets, Submission
 from gateway.sdk.entropy import SeededEntropy
 from gateway.sdk.manifest import Manifest
 from gateway.sdk.sandbox import Call, Sandbox, Setting, serving
@@ -116,14 +119,48 @@ class Room:
         """Open a report that goes to the app, as intake opens it; return its delivery's key. Nothing is sent yet."""
         service = service or self.subject.service()
         _ = self.subject.level
+        earlier = await self._earlier(service)
         draft = filing.draft_of(self.subject, service, self.time.now(), text, hidden=hidden)
         files = await self._upload(service)
         act = self.ledger.act(_ACTOR, "kit")
-        opened = self.opener.open(act, draft, owner=CITIZEN.key, files=files)
+        opened = self.opener.open(
+            act, draft, owner=CITIZEN.key, files=files, followed=None if earlier is None else followed(earlier)
+        )
         if [case.app for case in opened.cases] != [self.app]:
             fail(f"a report of {service.code} is not routed to the app", "Look at [categories.out] and [levels].")
         await self.ledger.commit(act)
         return f"{opened.code}-1"
+
+    async def submission(self, service: Service | None = None, text: str = filing.TEXT, **changes: Any) -> Submission:
+        """Return a report under a fresh key, whole, as a connector gets it before anything is left out."""
+        service = service or self.subject.service()
+        self._filed += 1
+        earlier = await self._earlier(service)
+        made = filing.submission_for(self.subject, service, _key(self._filed), self.time.now(), text)
+        if earlier is not None:
+            kind = "objection_to" if service.kind is Kind.OBJECTION else "follow_up_to"
+            linked = [
+                Linked(kind=kind, app=self.app, value=row["value"], code=earlier.code) for row in earlier.references
+            ]
+            made = msgspec.structs.replace(made, linked=tuple(linked))
+        return msgspec.structs.replace(made, **changes)
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Send a submission by the host alone, with the app's category and what the app may have of it."""
+        prepared, _ = self.host.prepare(self.app, submission.profile, submission)
+        outcome = await self.host.submit(self.app, prepared)
+        await self.calm()
+        return outcome
+
+    async def _earlier(self, service: Service) -> Whole | None:
+        """Return the report that one of this service must refer to, filed and arrived; None where there is none."""
+        name = self.subject.hints.follows.get(service.code)
+        if name is None:
+            return None
+        key = await self.file(self.subject.service(name))
+        row = await self.ends(key)
+        expect(row["state"] == DeliveryState.ACCEPTED, f"a report of {name}, which others follow, is {row['state']}")
+        return await self.report(key)
 
     async def _upload(self, service: Service) -> tuple[Any, ...]:
         names = []
@@ -350,6 +387,11 @@ async def opened(
     finally:
         await ledger.close()
         await ear.stop()
+
+
+def _key(number: int) -> str:
+    """Return a delivery key of ours, another for each number."""
+    return f"{new_code(lambda bound: (number * 7_368_787 + 1_234_567) % bound)}-1"
 
 
 def _base64(content: bytes) -> str:
