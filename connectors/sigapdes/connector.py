@@ -29,12 +29,8 @@ BEGINNING = "2000-01-01 00:00:00"
 MESSAGES_BACK = timedelta(hours=96)
 """How far back a message of ours is looked for: longer than a delivery can live."""
 
-
 OVERLAP = timedelta(minutes=2)
 """What the app commits late lies at most so far behind what was already seen."""
-
-UNFINISHED = timedelta(seconds=1)
-"""Beyond the app's second that still runs: its clock is followed by its `Date`, which leaves fractions out."""
 
 LATEST_AHEAD = timedelta(hours=1)
 """How far ahead of us an app's clock may be and still be believed in a row."""
@@ -147,13 +143,9 @@ class Connector:
         return Feed(since=max(BEGINNING, _before(reached, OVERLAP)), latest=reached)
 
     def _unfinished(self, row: Any) -> bool:
-        """Tell whether an undecoded row changed in the second that still runs in the app.
-
-        It may change again under the same time, and nobody could tell which of the two was last. The overlap of
-        the next poll brings it.
-        """
-        now = self._http.app_now()
-        return _stamp(now, self._zone) <= (_changed_at(row) or "") <= _stamp(now + UNFINISHED, self._zone)
+        """Tell whether a row changed in the app's running second: it may again, and nobody knew which was last."""
+        now = self._http.app_now()  # less than a second late, for a `Date` has no fractions
+        return _stamp(now, self._zone) <= (_changed_at(row) or "") <= _stamp(now + timedelta(seconds=1), self._zone)
 
     async def _changes(self, kind: str, since: str) -> AsyncIterator[list[Any]]:
         page, more = 1, True
@@ -224,8 +216,7 @@ def _next_page(since: str, page: int, times: Sequence[str]) -> tuple[str, int]:
 
     Only where a whole page lies within one second is a page number of use.
     """
-    newest = max(times, default=since)
-    return (newest, 1) if newest > since else (since, page + 1)
+    return (newest, 1) if (newest := max(times, default=since)) > since else (since, page + 1)
 
 
 def _changed_at(row: Any) -> str | None:

@@ -262,8 +262,12 @@ async def test_a_person_says_that_it_arrived(tmp_path: Path, database_url: str) 
         assert (again.status, problem(again)) == (409, "delivery-conflict")
 
         office.advance(office.store.records[typed], "2", None, None, {})
-        ready.house.wake.ring("poll:sigapdes")
-        await ready.reaches(code, "in_progress", owner)
+
+        async def moved() -> bool:
+            ready.house.wake.ring("poll:sigapdes")  # what changed in the app's running second waits for another poll
+            return bool((await ready.ask("GET", f"/v1/reports/{code}", owner)).body["status"] == "in_progress")
+
+        await ready.until(moved)
         assert len(await ready.rows(tables.report)) == 1
         assert (await ready.way(key))[-1] == "accepted by person"
 

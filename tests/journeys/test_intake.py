@@ -26,7 +26,8 @@ async def test_a_report_without_account_is_filed_and_tracked_with_its_secret(tmp
         seen = await stage.ask("GET", f"/v1/track/{code.lower()}", X_Report_Secret=secret)
         assert seen.status == 200
         assert seen.body["code"] == code
-        wrong = await stage.ask("GET", f"/v1/track/{code}", X_Report_Secret=secret[:-1] + ("y" if secret[-1] == "x" else "x"))
+        other = secret[:-1] + ("y" if secret[-1] == "x" else "x")
+        wrong = await stage.ask("GET", f"/v1/track/{code}", X_Report_Secret=other)
         unknown = await stage.ask("GET", "/v1/track/BRU-0000-0000", X_Report_Secret=secret)
         assert (wrong.status, unknown.status) == (404, 404)
         assert wrong.body["detail"] == unknown.body["detail"]

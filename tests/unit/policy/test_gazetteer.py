@@ -190,7 +190,7 @@ def test_a_point_in_a_village_has_it_among_its_candidates(village: Territory, no
     assert mine.score >= 0.49
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
     assert mine.distance_m is not None
-    assert mine.distance_m <= 10_000
+    assert mine.distance_m <= 11_000  # Lasitae's box is the longest: 10.7 km from its centre to a corner
 
 
 def test_a_centre_is_its_own_best_candidate() -> None:

@@ -47,7 +47,7 @@ async def test_a_write_whose_answer_is_lost_is_ambiguous_and_was_made_once(way: 
 
 @pytest.mark.parametrize("way", LOST)
 async def test_a_read_whose_answer_is_lost_is_made_again_by_the_gateway_not_by_the_client(way: str) -> None:
-    async with running(LOST[way]) as app, client(app.url, total=0.3) as http:
+    async with running(LOST[way]) as app, client(app.url, total=1.0) as http:
         with pytest.raises(Retryable):
             await http.call("GET", "/v1/things", write=False)
         assert app.connections == 1
