@@ -67,6 +67,15 @@ def opening(news: list[News]) -> Opening:
 
 def test_every_word_has_its_status() -> None:
     manifest = read_manifest(CONNECTORS / "sipendting")
+    agreed = {
+        "pengaduan": "received verified routed in_progress in_progress resolved rejected duplicate",
+        "stunting": "received in_progress verified routed in_progress resolved",
+    }
+    assert {word: str(status) for word, status in manifest.statuses.items()} == {
+        f"{profile}/{number}": status
+        for profile, statuses in agreed.items()
+        for number, status in enumerate(statuses.split(), start=1)
+    }
     assert set(manifest.statuses) == {f"{profile}/{word}" for profile, words in WORDS.items() for word in words}
     for profile, words in WORDS.items():
         own = manifest.statuses_of(profile)
