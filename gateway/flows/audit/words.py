@@ -45,6 +45,18 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "link.made": ("Dikaitkan", "Linked"),
     "link.received": ("Dikaitkan oleh", "Linked from"),
     "message.received": ("Pesan pelapor", "Reporter's message"),
+    "report.withdrawn": ("Ditarik pelapor", "Withdrawn by the reporter"),
+    "report.rated": ("Dinilai pelapor", "Rated by the reporter"),
+    "report.reopened": ("Dibuka kembali pelapor", "Reopened by the reporter"),
+    "case.withdrawn": ("Berakhir: ditarik", "Ended: withdrawn"),
+    "case.confirmed": ("Pelapor menyatakan selesai", "End confirmed by the reporter"),
+    "case.reopened": ("Dibuka kembali", "Reopened"),
+    "sms.queued": ("SMS menunggu", "Text message queued"),
+    "sms.sent": ("SMS terkirim", "Text message sent"),
+    "sms.retry": ("SMS dicoba lagi", "Text message to be tried again"),
+    "sms.failed": ("SMS gagal", "Text message failed"),
+    "sms.declined": ("SMS dihentikan pelapor", "Text messages declined"),
+    "sms.wanted": ("SMS diminta lagi", "Text messages wanted again"),
     "message.kept": ("Pesan disimpan", "Message kept"),
 }
 """Kinds of entries; other kinds of a case are what an app said."""

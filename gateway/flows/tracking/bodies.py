@@ -80,7 +80,10 @@ class AskView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportView(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as the caller may see it. What he may not see, or what was erased, is null."""
+    """A report as the caller may see it. What he may not see, or what was erased, is null.
+
+    `stars` are the reporter's last rating, `withdrawn_at` is when he took the report back.
+    """
 
     code: str
     service: Named
@@ -101,6 +104,8 @@ class ReportView(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[LinkView, ...]
     reporter: Reporter | None
     asks: tuple[AskView, ...]
+    withdrawn_at: datetime | None
+    stars: int | None
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,3 +153,90 @@ class MessageTaken(msgspec.Struct, frozen=True, kw_only=True):
     kept: list[str]
     suggestions: list[Suggestion]
     missing: list[str] = []
+
+
+class AttachmentsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Files that are added later: ids of uploads, and a word about them."""
+
+    attachments: Annotated[list[Annotated[str, Meta(max_length=80)]], Meta(min_length=1, max_length=10)]
+    text: Annotated[str, Meta(max_length=10_000)] = ""
+
+
+class WithdrawalBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a report is taken back."""
+
+    reason: Annotated[str, Meta(max_length=1_000)] = ""
+
+
+class Withdrawn(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a withdrawal, by app (`gateway` is its own desk): `cancelled` where it ends here, `carried` where
+    the app is told and decides, `refused` where it goes on. `at` is when the report was withdrawn."""
+
+    code: str
+    status: str
+    at: datetime
+    cancelled: list[str]
+    carried: list[str]
+    refused: list[str]
+
+
+class RatingBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the reporter thinks of the end. `confirmed` says that it is one: then the report is closed (default: from
+    three stars on)."""
+
+    stars: Annotated[int, Meta(ge=1, le=5)]
+    comment: Annotated[str, Meta(max_length=2_000)] = ""
+    confirmed: bool | None = None
+
+
+class Rated(msgspec.Struct, frozen=True, kw_only=True):
+    """A rating that is kept, and the report's status now."""
+
+    code: str
+    status: str
+    stars: int
+    at: datetime
+
+
+class ReopeningBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a report is taken up again."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=1_000)]
+
+
+class Reopened(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that is open again: `carried` are the apps that are told, `desk` the agencies whose desks have it."""
+
+    code: str
+    status: str
+    carried: list[str]
+    desk: list[str]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that was split off, with its secret."""
+
+    code: str
+    secret: str
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that is in the account now. The secret is new, the old one opens nothing any more; `parts` are what was
+    split off and came along."""
+
+    code: str
+    secret: str
+    parts: list[Part]
+
+
+class SmsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether news of the report is wanted by text message."""
+
+    wanted: bool
+
+
+class SmsWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether news of the report goes out by text message now."""
+
+    code: str
+    wanted: bool

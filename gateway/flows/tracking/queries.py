@@ -29,13 +29,14 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A report with what is shown beside it: deadlines, and links to reports the caller may see."""
+    """A report with what is shown beside it: deadlines, links to reports the caller may see, and its last rating."""
 
     whole: Whole
     deadlines: tuple[Row, ...]
     links: tuple[Row, ...]
 
 
+    stars: int | None = None
 def known(connection: Connection, scope: Scope, code: str) -> Known | None:
     """Return a report with its deadlines and visible links, if the scope may see it."""
     whole = report_by_code(connection, scope, code)
@@ -77,7 +78,16 @@ def _beside(connection: Connection, scope: Scope, wholes: Sequence[Whole]) -> li
     ids = [whole.id for whole in wholes]
     deadlines = _grouped(connection, t.deadline, ids, t.deadline.c.by)
     links = _links(connection, scope, ids)
-    return [Known(whole=whole, deadlines=tuple(deadlines[whole.id]), links=tuple(links[whole.id])) for whole in wholes]
+    ratings = _grouped(connection, t.rating, ids, t.rating.c.ending)
+    return [
+        Known(
+            whole=whole,
+            deadlines=tuple(deadlines[whole.id]),
+            links=tuple(links[whole.id]),
+            stars=next((row["stars"] for row in reversed(ratings[whole.id])), None),
+        )
+        for whole in wholes
+    ]
 
 
 def _grouped(
@@ -176,4 +186,53 @@ def files(connection: Connection, owner: str, ids: Sequence[UUID]) -> list[Row]:
             t.attachment.c.owner == owner, t.attachment.c.id.in_(ids), t.attachment.c.report_id.is_(None)
         )
     )
+    return [dict(row) for row in found.mappings()]
+
+
+def open_alerts(connection: Connection, subject: str) -> list[UUID]:
+    """Return the alerts about a subject that nobody has cleared."""
+    found = connection.execute(select(t.alert.c.id).where(t.alert.c.subject == subject, t.alert.c.cleared_at.is_(None)))
+    return list(found.scalars())
+
+
+def deliveries(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return all deliveries of a report, in order."""
+    found = connection.execute(
+        select(t.delivery).where(t.delivery.c.report_id == report_id).order_by(t.delivery.c.number)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def rating(connection: Connection, report_id: UUID, ending: int) -> Row | None:
+    """Return how an end of a report was rated."""
+    found = connection.execute(select(t.rating).where(t.rating.c.report_id == report_id, t.rating.c.ending == ending))
+    row = found.mappings().first()
+    return None if row is None else dict(row)
+
+
+def stopped(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return the clocks of a report that waited for its end and have stopped."""
+    found = connection.execute(
+        select(t.deadline).where(
+            t.deadline.c.report_id == report_id,
+            t.deadline.c.until == "ended",
+            t.deadline.c.state.in_(["met", "missed"]),
+        )
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def unclaimed_parts(connection: Connection, report_id: UUID) -> list[UUID]:
+    """Return the reports that were split off one and belong to nobody yet."""
+    found = connection.execute(
+        select(t.report.c.id)
+        .where(t.report.c.part_of == report_id, t.report.c.epoch == 0, t.report.c.owner.is_(None))
+        .order_by(t.report.c.id)
+    )
+    return list(found.scalars())
+
+
+def waiting_texts(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return the text messages of a report that have not been sent."""
+    found = connection.execute(select(t.sms).where(t.sms.c.report_id == report_id, t.sms.c.state == "queued"))
     return [dict(row) for row in found.mappings()]

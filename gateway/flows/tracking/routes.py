@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
 from litestar.response import ServerSentEvent
 
-from gateway.flows.tracking import queries
+from gateway.flows.tracking import queries, rights_routes
 from gateway.flows.tracking.bodies import MessageBody, Page, ReportView, Suggestion, TimelineRow
 from gateway.flows.tracking.door import Entered, enter, enter_by_secret
 from gateway.flows.tracking.eyes import Eyes, eyes_of, sees_notes
@@ -157,4 +157,4 @@ def _view(shower: Shower, principal: Principal, entered: Entered) -> ReportView:
     return shower.report(entered.known, eyes_of(principal, entered.known.whole, entered.by_secret))
 
 
-routes = [list_reports, one_report, track, report_timeline, report_stream, add_message]
+routes = [list_reports, one_report, track, report_timeline, report_stream, add_message, *rights_routes.routes]

@@ -58,6 +58,8 @@ class Shower:
                 LinkView(kind=link["kind"], direction=link["direction"], code=link["code"]) for link in known.links
             ),
             reporter=None if content is None else shown_reporter(eyes, row, content.reporter),
+            withdrawn_at=row["withdrawn_at"],
+            stars=known.stars,
             asks=asks_shown(whole, self._key(whole) if sees_content(eyes, row) else None, self._policy, self._language),
         )
 

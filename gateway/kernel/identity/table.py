@@ -28,6 +28,13 @@ RULES: Final = (
     Rule("GET", "/v1/reports/{code}/timeline", _OWNERS, Reach.WORK, secret=True),
     Rule("GET", "/v1/reports/{code}/stream", _OWNERS, Reach.WORK, secret=True),
     Rule("POST", "/v1/reports/{code}/messages", _OWNERS, Reach.WORK, secret=True),
+    Rule("POST", "/v1/reports/{code}/attachments", _OWNERS, Reach.WORK, secret=True),
+    Rule("POST", "/v1/reports/{code}/withdrawal", _OWNERS, Reach.WORK, secret=True),
+    Rule("POST", "/v1/reports/{code}/rating", _OWNERS, Reach.WORK, secret=True),
+    Rule("POST", "/v1/reports/{code}/reopening", _OWNERS, Reach.WORK, secret=True),
+    Rule("POST", "/v1/reports/{code}/sms", _OWNERS, Reach.WORK, secret=True),
+    # An account is needed, a secret alone takes nothing into one.
+    Rule("POST", "/v1/reports/{code}/claim", frozenset({Role.CITIZEN}), Reach.OWN),
     Rule("GET", "/v1/track/{code}", ANYONE),
     # Apps: the signature speaks, not a token.
     Rule("POST", "/hooks/{app}", ANYONE, token=False),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway.kernel.policy import files
 from gateway.kernel.policy.check_catalogue import NAME, twice
+from gateway.kernel.policy.clocks import REOPENING
 from gateway.kernel.policy.danger import tokens_of
 from gateway.kernel.policy.findings import Finding
 from gateway.kernel.policy.notices import PLACEHOLDER, REQUIRED, VALUES
@@ -12,6 +13,8 @@ from gateway.kernel.policy.shapes import ClockEntry, Config, NoticeEntry
 
 def clock_faults(config: Config) -> Iterator[Finding]:
     """Yield the mistakes in clocks and in the classes that start them."""
+    if REOPENING not in config.declared.clocks:
+        yield Finding(files.SLA, f"clocks.{REOPENING}", "is missing; programs name it")
     for name, clock in config.clocks.items():
         if not NAME.fullmatch(name):
             yield Finding(files.SLA, f"clocks.{name}", "must be small letters, digits and _")

@@ -12,6 +12,8 @@ from gateway.model.calendar import Calendar, Week
 from gateway.model.catalogue import Words
 from gateway.model.deadline import WITA, ClockSpec, Pause, Unit, due
 
+REOPENING: Final = "reopening"
+"""The clock that says how long after its end a reporter may take a report up again."""
 _NATIONAL: Final[Week] = 5
 _REMEMBERED: Final = 4096
 

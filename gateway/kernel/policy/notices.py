@@ -10,7 +10,7 @@ from gateway.model.catalogue import Words
 from gateway.model.status import Status
 
 PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
-VALUES: Final = frozenset({"agency", "app", "code", "date", "link", "news", "reason", "service"})
+VALUES: Final = frozenset({"agency", "app", "code", "date", "link", "news", "reason", "service", "stars"})
 """Every name that may stand in braces in a notice."""
 
 REASONS: Final = (
@@ -46,7 +46,7 @@ REQUIRED: Final = frozenset(
         *(f"report.{what}" for what in ("rated", "confirmed", "reopened", "sms_declined", "sms_wanted")),
         *(f"withdrawal.{what}" for what in ("carried", "not_carried", "emergency")),
         *(f"reopening.{what}" for what in ("carried", "not_carried")),
-        "document.received",
+        *(f"document.{what}" for what in ("received", "refused", "failed", "needed", "destroyed")),
         "suggestion.call_112",
     }
 )
