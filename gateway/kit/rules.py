@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from gateway.kit import manifest, mapping, replay
+from gateway.kit import lost_answers, manifest, mapping, receipts, replay
 from gateway.kit.rule import Rule
 
-_ROOMS: Final = (manifest, mapping, replay)
+_ROOMS: Final = (manifest, mapping, replay, receipts, lost_answers)
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted(
         (thing for room in _ROOMS for thing in vars(room).values() if isinstance(thing, Rule)), key=lambda one: one.id
