@@ -59,7 +59,7 @@ class Ear:
         assert task is not None
         self._tasks.add(task)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while True:
                     head, body = await read_message(reader)
                     writer.write(answer_of(await self._status(request_of(head, body))))

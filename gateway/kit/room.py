@@ -6,7 +6,7 @@ is, and how much time passes in between.
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +51,8 @@ CITIZEN: Final = Principal(issuer="kit", subject="kenari", roles=frozenset({Role
 _ACTOR: Final = Actor(kind="citizen", ref="kenari0kenari000")
 _ROUNDS: Final = 60
 _REAL_S: Final = 10.0
+_STEP_S: Final = 0.05
+_REAL_STEP_S: Final = 0.0005
 
 
 class Room:
@@ -232,6 +234,15 @@ class Room:
                 while self.wire.busy:  # noqa: ASYNC110 - what it waits for is behind sockets
                     await asyncio.sleep(0.001)
 
+    async def all_of(self, acts: Sequence[Awaitable[Any]]) -> list[Any]:
+        """Do several things at once; time goes on by itself, a little whenever nothing is under way on the wire."""
+        gathered = asyncio.gather(*acts)
+        while not gathered.done():
+            if not self.wire.busy:
+                self.time.skip(_STEP_S)
+            await asyncio.sleep(_REAL_STEP_S)
+        return await gathered
+
     async def called(self) -> None:
         """Wait until the app has sent the webhooks it owes."""
         async with self.time.patience(_REAL_S):
@@ -381,12 +392,13 @@ async def opened(
                 await room.employ(manifest)
                 yield room
             finally:
+                await ear.stop()
                 if hasattr(room, "host"):
                     await room.host.close()
                 await wire.stop()
     finally:
-        await ledger.close()
         await ear.stop()
+        await ledger.close()
 
 
 def _key(number: int) -> str:
