@@ -7,9 +7,12 @@ from enum import StrEnum
 from math import isfinite
 from typing import Any, Final
 
+from gateway.model.file import upload_id
+
 
 class Datatype(StrEnum):
-    """What kind of answer a question takes. `string` is one line, `text` many; `nik` and `phone` are text too."""
+    """What kind of answer a question takes. `string` is one line, `text` many; `nik` and `phone` are text too; `file`
+    is the id of an upload, whose file is only passed on to the app and then destroyed."""
 
     STRING = "string"
     TEXT = "text"
@@ -22,6 +25,11 @@ class Datatype(StrEnum):
     BOOLEAN = "boolean"
     NIK = "nik"
     PHONE = "phone"
+    FILE = "file"
+
+
+GIVEN: Final = "given"
+"""What a report keeps as the answer to a question that takes a file: that there was one, never its id."""
 
 
 _NIK: Final = re.compile(r"[0-9]{16}")
@@ -98,6 +106,10 @@ def _nik(value: Any) -> str | None:
     return None if isinstance(value, str) and is_nik(value) else "not_nik"
 
 
+def _file(value: Any) -> str | None:
+    return "not_file" if upload_id(value) is None else None
+
+
 def _phone(value: Any) -> str | None:
     if not isinstance(value, str) or not _PHONE.fullmatch(value):
         return "not_phone"
@@ -114,6 +126,7 @@ _RULES: Final[dict[Datatype, Callable[[Any], str | None]]] = {
     Datatype.BOOLEAN: _boolean,
     Datatype.NIK: _nik,
     Datatype.PHONE: _phone,
+    Datatype.FILE: _file,
 }
 
 CODES: Final = frozenset(
@@ -130,6 +143,7 @@ CODES: Final = frozenset(
         "not_boolean",
         "not_nik",
         "not_phone",
+        "not_file",
         "not_choice",
         "twice",
         "too_long",

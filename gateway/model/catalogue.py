@@ -90,8 +90,9 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One question of a service's form.
 
-    `max_length` is in characters (for `multichoice`: in choices), `minimum` and `maximum` bound numbers;
-    `sensitive` answers are personal data of the strictest kind: masked on screens, never on public pages.
+    `max_length` is in characters (for `multichoice`: in choices, for `file`: in bytes), `minimum` and `maximum` bound
+    numbers; `media_types` are those that a `file` may have; `sensitive` answers are personal data of the strictest
+    kind: masked on screens, never on public pages.
     """
 
     code: str
@@ -101,6 +102,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     required: bool = False
     choices: tuple[Choice, ...] = ()
     max_length: int | None = None
+    media_types: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
     sensitive: bool = False
@@ -188,6 +190,8 @@ def _fault_in(field: Field, value: Any) -> str | None:
     code = fault_of(field.datatype, value, frozenset(choice.key for choice in field.choices))
     if code is not None:
         return code
+    if field.datatype is Datatype.FILE:
+        return None  # its size and kind are the upload's
     if isinstance(value, str):
         if field.required and not value.strip():
             return "required"
@@ -215,6 +219,7 @@ _SCHEMA: Final[dict[Datatype, dict[str, Any]]] = {
     Datatype.MULTICHOICE: {"type": "array", "uniqueItems": True},
     Datatype.BOOLEAN: {"type": "boolean"},
     Datatype.NIK: {"type": "string", "pattern": "^[0-9]{16}$"},
+    Datatype.FILE: {"type": "string", "pattern": r"^[0-9a-f]{32}(\.[a-z0-9]{1,5})?$"},
     Datatype.PHONE: {"type": "string", "pattern": r"^\+?[0-9][0-9 ().-]{6,22}$"},
 }
 
@@ -222,7 +227,8 @@ _SCHEMA: Final[dict[Datatype, dict[str, Any]]] = {
 def json_schema(service: Service, language: str) -> dict[str, Any]:
     """Return the form of a service as JSON Schema (2020-12) for clients, in one language.
 
-    Beside the standard keywords: `x-datatype` (ours), `x-order` (the order of the questions) and `x-sensitive`.
+    Beside the standard keywords: `x-datatype` (ours), `x-order` (the order of the questions), `x-sensitive`, and for
+    files `x-media-types` and `x-max-bytes`.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -255,9 +261,17 @@ def _keywords(field: Field, language: str) -> Iterator[tuple[str, Any]]:
             yield "minLength", 1
         if field.max_length is not None:
             yield "maxLength", field.max_length
+    yield from _bounds(field)
+    yield "x-datatype", str(field.datatype)
+    yield "x-sensitive", field.sensitive
+
+
+def _bounds(field: Field) -> Iterator[tuple[str, Any]]:
     if field.minimum is not None:
         yield "minimum", field.minimum
     if field.maximum is not None:
         yield "maximum", field.maximum
-    yield "x-datatype", str(field.datatype)
-    yield "x-sensitive", field.sensitive
+    if field.datatype is Datatype.FILE:
+        yield "x-media-types", list(field.media_types)
+        if field.max_length is not None:
+            yield "x-max-bytes", field.max_length

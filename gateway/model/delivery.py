@@ -73,6 +73,8 @@ TRANSITIONS: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
     DeliveryState.CANCELLED: frozenset(),
 }
 
+FILE_NEEDED: Final = "file_needed"
+"""Cause of a delivery that is held because a file it passes on was destroyed meanwhile: it is asked for again."""
 MAX_ATTEMPTS: Final = 20
 MAX_AGE: Final = timedelta(hours=72)
 ABSENCES_NEEDED: Final = 2

@@ -85,6 +85,13 @@ class Stage:
         """File a report under a fresh key."""
         return await self.ask("POST", "/v1/reports", token, body, None, idempotency_key=key or str(uuid4()), **headers)
 
+    async def upload(self, token: str | None, content: bytes, kind: str = "image/jpeg") -> str:
+        """Upload a file; return its id."""
+        sent = await self.ask("POST", "/v1/attachments", token, None, content, Content_Type=kind)
+        assert sent.status == 201, sent
+        name: str = sent.body["id"]
+        return name
+
     async def until(self, look: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
         """Wait until `look` returns something true, and return it."""
         async with asyncio.timeout(seconds):

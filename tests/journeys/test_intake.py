@@ -13,6 +13,7 @@ from gateway.flows.intake.bodies import ReportBody
 from gateway.flows.intake.check import Checker
 from gateway.model.principal import Actor, Principal, Role
 from tests.journeys.stage import DAMAGE, FLOOD, Stage, staged
+from tests.pictures import photo
 
 
 async def test_a_report_without_account_is_filed_and_tracked_with_its_secret(tmp_path: Path, database_url: str) -> None:
@@ -107,7 +108,7 @@ async def test_follow_up_links_both_reports(tmp_path: Path, database_url: str) -
 
 
 async def test_photos_travel_apart_and_belong_to_their_uploader(tmp_path: Path, database_url: str) -> None:
-    picture = b"\xff\xd8\xff\xe0" + b"x" * 2000
+    picture = photo()
     async with staged(tmp_path, database_url, apps=()) as stage:
         siti = stage.token("siti", "citizen")
         sent = await stage.ask("POST", "/v1/attachments", siti, raw=picture, Content_Type="image/jpeg")

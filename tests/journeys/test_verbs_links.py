@@ -7,6 +7,7 @@ from typing import Any
 from gateway.kernel.ledger import tables as t
 from gateway.model.principal import GATEWAY
 from tests.journeys.hall import PATIENCE, VILLAGE, Hall, hall
+from tests.pictures import photo
 
 NIK = "7311074101900001"
 CALL: dict[str, Any] = {
@@ -31,12 +32,18 @@ REQUEST: dict[str, Any] = {
         "email": "pemohon@example.org",
         "national_id": "7311014107850001",
     },
-    "attributes": {"purpose": "Penelitian", "occupation": "student", "information_form": "soft_copy"},
+    "attributes": {"purpose": "Penelitian", "occupation": "student", "form_of_information": "soft_copy"},
 }
 PARTS: list[dict[str, Any]] = [
     {"service": "IF-REQUEST", "description": "Minta salinan APBDes 2026.", "attributes": {"purpose": "Pengawasan"}},
     {"service": "VI-GOV", "description": "Aparat tidak melayani.", "reason": "urusan camat"},
 ]
+
+
+async def complete(here: Hall, token: str) -> dict[str, Any]:
+    """A request for information with the photo of an identity card."""
+    card = await here.stage.upload(token, photo())
+    return REQUEST | {"attributes": REQUEST["attributes"] | {"identity_card": card}}
 
 
 # -- split ---------------------------------------------------------------------------------------------------------
@@ -129,7 +136,8 @@ async def test_a_hidden_reporter_is_asked_before_a_part_names_him(tmp_path: Path
             "reporter.national_id",
             "place.address",
             "occupation",
-            "information_form",
+            "form_of_information",
+            "identity_card",
         ]
         assert part["code"] is None, "an officer who handles the complaint could ask the other office who it was"
         again = await here.verb(code, "split", dpmd, parts=PARTS[:1])
@@ -152,7 +160,8 @@ async def test_a_hidden_reporter_is_asked_before_a_part_names_him(tmp_path: Path
             "reporter.national_id": NIK,
             "place.address": "Jl. Merdeka 1",
             "occupation": "farmer",
-            "information_form": "soft_copy",
+            "form_of_information": "soft_copy",
+            "identity_card": await here.stage.upload(here.siti, photo()),
         }
         path = f"/v1/reports/{request}/messages"
         answered = await here.stage.ask("POST", path, here.siti, {"answers": answers})
@@ -308,7 +317,7 @@ async def test_what_cannot_be_linked(tmp_path: Path, sqlite_url: str) -> None:
 async def test_an_objection_stands_in_the_trace_of_its_request(tmp_path: Path, database_url: str) -> None:
     """Story 8: no answer to a request, then the objection."""
     async with hall(tmp_path, database_url, apps=()) as here:
-        request = (await here.stage.file(REQUEST, here.siti)).body["code"]
+        request = (await here.stage.file(await complete(here, here.siti), here.siti)).body["code"]
         objection = REQUEST | {
             "service": "IF-OBJECT",
             "follow_up_to": request,
@@ -348,7 +357,7 @@ async def test_two_linked_reporters_never_learn_of_each_other(tmp_path: Path, da
             here.siti,
         )
         request = await here.stage.file(
-            REQUEST
+            await complete(here, budi)
             | {
                 "description": "KENARI-TARIF peraturan",
                 "reporter": REQUEST["reporter"] | {"name": "KENARI-BUDI"},

@@ -14,14 +14,15 @@ import structlog
 
 from gateway.flows.delivery import queries
 from gateway.flows.delivery.evidence import NUMBER_TAKEN, hop_of, received, standing_of
+from gateway.flows.delivery.files import Loader, Missing, ask_again
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host, Outcome
 from gateway.kernel.ledger import Act, Claimed, Erased, Ledger, Taken
 from gateway.kernel.ledger.blobs import Blobs
 from gateway.kernel.ledger.outcome import decided, settle_delivery
-from gateway.model.delivery import TRANSITIONS, Command, DeliveryState, Level, Verdict, after_attempt
+from gateway.model.delivery import FILE_NEEDED, TRANSITIONS, Command, DeliveryState, Level, Verdict, after_attempt
 from gateway.model.principal import GATEWAY
-from gateway.sdk import Amendment, Document, Submission
+from gateway.sdk import Amendment, Submission
 from gateway.sdk.manifest import Mode
 
 _IDLE: Final = 0.5
@@ -36,7 +37,8 @@ class Deliverer:
         self, app: str, emergency: bool, ledger: Ledger, host: Host, wake: Wake, blobs: Blobs, worker: str
     ) -> None:
         self.app, self.emergency = app, emergency
-        self._ledger, self._host, self._wake, self._blobs, self._worker = ledger, host, wake, blobs, worker
+        self._ledger, self._host, self._wake, self._worker = ledger, host, wake, worker
+        self._files = Loader(ledger, blobs)
         manifest = host.manifest(app)
         self._total = manifest.timeouts.connect + manifest.timeouts.total
         self._slots = manifest.limits.concurrency
@@ -92,13 +94,17 @@ class Deliverer:
             key = self._ledger.vault.unwrap(claimed.kek, claimed.wrapped, row["report_id"].hex)
             if row["command"] == Command.OPEN:
                 submission = key.open("payload", row["sealed"], Submission)
-                documents = await self._documents(claimed, submission.documents)
+                documents = await self._files.loaded(claimed, key, submission.documents)
                 submission = msgspec.structs.replace(submission, documents=documents)
                 left = self._left(began)
                 outcome = _SLEPT if left <= 0 else await self._host.submit(self.app, submission, left)
             else:
                 amendment = key.open("payload", row["sealed"], Amendment)
+                documents = await self._files.loaded(claimed, key, amendment.documents)
+                amendment = msgspec.structs.replace(amendment, documents=documents)
                 outcome = await self._amend(claimed, amendment, began)
+        except Missing as missing:
+            outcome = Outcome(verdict=Verdict.REJECTED, cause=FILE_NEEDED, field=missing.role)
         except Erased:
             outcome = Outcome(verdict=Verdict.REJECTED, cause="erased")
         await self._commit(claimed, outcome)
@@ -111,22 +117,6 @@ class Deliverer:
         if (left := self._left(began)) <= 0:
             return _SLEPT
         return await self._host.amend(self.app, numbers[0]["value"], amendment, left)
-
-    async def _documents(self, claimed: Claimed, wanted: Sequence[Document]) -> tuple[Document, ...]:
-        if not wanted:
-            return ()
-        digests = [document.digest for document in wanted if document.digest]
-        rows = await self._ledger.read(queries.attachments, claimed.row["report_id"], digests)
-        key = self._ledger.vault.unwrap(claimed.kek, claimed.wrapped, claimed.row["report_id"].hex)
-        found: dict[str, bytes] = {}
-        for row in rows:
-            own = self._ledger.vault.unwrap_under(row["wrapped"], key, row["id"].hex)
-            found[row["digest"]] = await self._blobs.read(row["id"], own)
-        return tuple(
-            msgspec.structs.replace(document, content=found[document.digest])
-            for document in wanted
-            if document.digest in found
-        )
 
     async def _commit(self, claimed: Claimed, outcome: Outcome) -> None:
         sent = claimed.row
@@ -167,6 +157,9 @@ class Deliverer:
             )
             if following.state is DeliveryState.ACCEPTED and outcome.receipt is not None:
                 received(act, self._ledger, self._host, whole, row, known, outcome.receipt)
+            elif outcome.cause == FILE_NEEDED and outcome.field is not None:
+                title = self._host.title(self.app)
+                ask_again(act, self._ledger, whole, row, known, outcome.field, title)
             elif following.state in {DeliveryState.HELD, DeliveryState.DEAD} and row["command"] != Command.OPEN:
                 act.say(report, "message.not_carried", "gateway", app=self.app)
             return act

@@ -10,6 +10,7 @@ from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Whole, events_of, report_by_id
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import MAX_AGE, Command, DeliveryState
+from gateway.model.file import FileState
 from gateway.model.principal import EVERYTHING
 from gateway.model.status import Status
 
@@ -32,7 +33,11 @@ def standing(connection: Connection, delivery_id: UUID) -> tuple[Row, Whole, lis
 def attachments(connection: Connection, report_id: UUID, digests: list[str]) -> list[Row]:
     """Return the attachments of a report with these digests."""
     found = connection.execute(
-        select(t.attachment).where(t.attachment.c.report_id == report_id, t.attachment.c.digest.in_(digests))
+        select(t.attachment).where(
+            t.attachment.c.report_id == report_id,
+            t.attachment.c.digest.in_(digests),
+            t.attachment.c.state == FileState.KEPT,
+        )
     )
     return [dict(row) for row in found.mappings()]
 

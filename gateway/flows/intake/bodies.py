@@ -86,9 +86,12 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Uploaded(msgspec.Struct, frozen=True, kw_only=True):
-    """An uploaded file: name its `id` in a report's `attachments` within 24 hours."""
+    """An uploaded file: name its `id` in a report's `attachments`, or as the answer that a form wants as a file, within
+    24 hours. `latitude` and `longitude` are where a photo says it was taken; `sha256` is of the file as it is kept."""
 
     id: str
     media_type: str
     size: int
     sha256: str
+    latitude: float | None = None
+    longitude: float | None = None

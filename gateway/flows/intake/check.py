@@ -14,7 +14,7 @@ from stdnum.id import nik
 
 from gateway.flows.intake.bodies import PlaceBody, ReportBody, ReporterBody
 from gateway.kernel.policy import Policy
-from gateway.kernel.policy.asking import attribute_faults
+from gateway.kernel.policy.asking import attribute_faults, kept_answers
 from gateway.model.catalogue import Need, Service
 from gateway.model.phone import e164
 from gateway.model.problem import Fault, refused
@@ -66,7 +66,7 @@ class Checker:
                     address=body.place.address,
                     landmark=body.place.landmark,
                 ),
-                attributes=body.attributes,
+                attributes=kept_answers(service, body.attributes),
                 reporter=Reporter(
                     name=_clean(body.reporter.name),
                     phone=e164(body.reporter.phone) if body.reporter.phone else None,

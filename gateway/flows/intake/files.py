@@ -1,6 +1,7 @@
 """Uploads: what the bytes are decides, not what they are called; kept encrypted until a report names them."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
@@ -8,21 +9,24 @@ from uuid import UUID
 
 from gateway.flows.intake import queries
 from gateway.flows.intake.bodies import Uploaded
+from gateway.flows.intake.pictures import cleaned
 from gateway.kernel.ledger import Ledger
-from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.blobs import Blobs
+from gateway.kernel.ledger.files import NewFile, upload
+from gateway.kernel.policy.asking import file_faults
 from gateway.kernel.policy.opening import File
+from gateway.model.answers import Datatype
+from gateway.model.catalogue import Field, Service
+from gateway.model.file import About, upload_id
+from gateway.model.filetype import JPEG, PDF, PNG, sniff
 from gateway.model.principal import GATEWAY, Principal
-from gateway.model.problem import Fault, Problem, refused
+from gateway.model.problem import Fault, Problem, pointer_to, refused
 
 LIMIT: Final = 5 * 1024 * 1024
 _WAITING_LIMIT: Final = 60 * 1024 * 1024
 _WAITING: Final = timedelta(hours=24)
-_MAGIC: Final = (
-    (b"\xff\xd8\xff", "image/jpeg", "jpg"),
-    (b"\x89PNG\r\n\x1a\n", "image/png", "png"),
-    (b"%PDF-", "application/pdf", "pdf"),
-)
+_ACCEPTED: Final = (JPEG, PNG, PDF)
+_PICTURES: Final = (JPEG, PNG)
 
 
 class Files:
@@ -30,59 +34,83 @@ class Files:
 
     def __init__(self, ledger: Ledger, blobs: Blobs) -> None:
         self._ledger, self._blobs = ledger, blobs
+        # One picture at a time: decoded, a photo needs twenty times the memory that its file has.
+        self._decoding = asyncio.Lock()
 
     async def take(self, principal: Principal, content_type: str, content: bytes) -> Uploaded:
-        """Keep a file for its uploader; it must be a JPEG, PNG or PDF and say so."""
+        """Keep a file for its uploader; it must be a JPEG, PNG or PDF and say so. A photo is kept without what its
+        camera wrote beside the picture; where it was taken is told to the uploader."""
         if not content:
             raise Problem("attachment-empty")
         if len(content) > LIMIT:
             raise Problem("attachment-too-large", limit="5 MB")
-        media_type, suffix = next(
-            ((media, ending) for magic, media, ending in _MAGIC if content.startswith(magic)), ("", "")
-        )
+        kind = sniff(content)
         told = content_type.partition(";")[0].strip().lower()
-        if not media_type or told not in {media_type, "application/octet-stream", ""}:
+        if kind not in _ACCEPTED or told not in {kind.media_type, "application/octet-stream", ""}:
             raise Problem("attachment-type")
+        latitude = longitude = None
+        if kind in _PICTURES:
+            async with self._decoding:
+                picture = await asyncio.to_thread(cleaned, content, kind.media_type, LIMIT)
+            content, latitude, longitude = picture.content, picture.latitude, picture.longitude
         since = self._ledger.clock.real() - _WAITING
         if await self._ledger.read(queries.uploaded, principal.key, since) + len(content) > _WAITING_LIMIT:
             raise Problem("attachment-quota")
         act = self._ledger.act(GATEWAY, "POST /v1/attachments")
-        file_id, key, digest = act.new_id(), self._ledger.vault.new_key(), sha256(content).hexdigest()
-        await self._blobs.write(file_id, key, content)
-        act.insert(
-            t.attachment,
+        file_id, key = act.new_id(), self._ledger.vault.new_key()
+        name = f"{file_id.hex}.{kind.suffix}"
+        file = NewFile(
             id=file_id,
-            owner=principal.key,
-            report_id=None,
-            media_type=media_type,
+            key=key,
+            media_type=kind.media_type,
             size=len(content),
-            digest=digest,
-            created_at=act.real,
-            kek=self._ledger.vault.current,
-            wrapped=self._ledger.vault.wrap(key, file_id.hex),
+            digest=sha256(content).hexdigest(),
+            about=About(name=name, latitude=latitude, longitude=longitude),
         )
+        await self._blobs.write(file_id, key, content)
+        upload(act, self._ledger.vault, file, principal.key)
         await self._ledger.commit(act)
-        return Uploaded(id=f"{file_id.hex}.{suffix}", media_type=media_type, size=len(content), sha256=digest)
+        return Uploaded(
+            id=name,
+            media_type=file.media_type,
+            size=file.size,
+            sha256=file.digest,
+            latitude=latitude,
+            longitude=longitude,
+        )
 
-    async def chosen(self, principal: Principal, names: Sequence[str]) -> tuple[File, ...]:
-        """Return the uploads a report names; each must be the caller's own and not yet part of another report."""
-        if not names:
+    async def chosen(
+        self,
+        principal: Principal,
+        names: Sequence[str],
+        service: Service | None = None,
+        answers: Mapping[str, object] | None = None,
+    ) -> tuple[File, ...]:
+        """Return the uploads a report names: as `attachments`, and as answers to the questions of its service's form
+        that take a file. Each must be the caller's own, not part of another report, and named once."""
+        wanted: list[tuple[str, Field | None, str]] = [
+            (f"/attachments/{index}", None, name) for index, name in enumerate(names)
+        ]
+        wanted += [
+            (pointer_to("attributes", field.code), field, str((answers or {})[field.code]))
+            for field in (service.fields if service is not None else ())
+            if field.datatype is Datatype.FILE and (answers or {}).get(field.code) is not None
+        ]
+        if not wanted:
             return ()
-        ids = [_id(name) for name in names]
+        ids = [upload_id(name) for _, _, name in wanted]
         rows = {row["id"]: row for row in await self._ledger.read(queries.files, principal.key, [i for i in ids if i])}
         seen: set[UUID | None] = set()
-        faults = []
-        for index, file_id in enumerate(ids):
-            if file_id not in rows or file_id in seen:
-                faults.append(Fault(code="attachment-unknown", pointer=f"/attachments/{index}"))
+        faults: list[Fault] = []
+        found: list[File] = []
+        for (pointer, field, name), file_id in zip(wanted, ids, strict=True):
+            if file_id is None or file_id not in rows or file_id in seen:
+                faults.append(Fault(code="attachment-unknown", pointer=pointer))
+                continue
             seen.add(file_id)
+            row = rows[file_id]
+            faults += [] if field is None else list(file_faults(field, row["media_type"], row["size"], pointer))
+            found.append(File(row=row, name=name, role=None if field is None else field.code))
         if faults:
             raise refused(faults)
-        return tuple(File(row=rows[i], name=name) for i, name in zip(ids, names, strict=True) if i is not None)
-
-
-def _id(name: str) -> UUID | None:
-    try:
-        return UUID(hex=name.partition(".")[0])
-    except ValueError:
-        return None
+        return tuple(found)

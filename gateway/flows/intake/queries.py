@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from gateway.kernel.ledger import tables as t
+from gateway.model.file import FileState
 
 Row = dict[str, Any]
 
@@ -48,7 +49,7 @@ def files(connection: Connection, owner: str, ids: Sequence[UUID]) -> list[Row]:
     """Return uploads of a caller that are not yet part of a report."""
     found = connection.execute(
         select(t.attachment).where(
-            t.attachment.c.owner == owner, t.attachment.c.id.in_(ids), t.attachment.c.report_id.is_(None)
+            t.attachment.c.owner == owner, t.attachment.c.id.in_(ids), t.attachment.c.state == FileState.UPLOAD
         )
     )
     return [dict(row) for row in found.mappings()]
@@ -58,7 +59,9 @@ def uploaded(connection: Connection, owner: str, since: datetime) -> int:
     """Return how many bytes a caller has uploaded since an instant without attaching them."""
     total = connection.execute(
         select(func.coalesce(func.sum(t.attachment.c.size), 0)).where(
-            t.attachment.c.owner == owner, t.attachment.c.created_at >= since, t.attachment.c.report_id.is_(None)
+            t.attachment.c.owner == owner,
+            t.attachment.c.created_at >= since,
+            t.attachment.c.state == FileState.UPLOAD,
         )
     )
     return int(total.scalar_one())

@@ -85,8 +85,9 @@ async def file_report(
             raise refused([Fault(code="idempotency-key-weak", pointer="/client_ref")])
         draft = Checker(policy).draft(data, ledger.clock.now())
         followed = await following.find(principal, data.follow_up_to, secret) if data.follow_up_to else None
-        chosen = await files.chosen(principal, data.attachments)
-        calm = await limiter.take(request, principal, emergency=policy.services[draft.service].emergency)
+        service = policy.services[draft.service]
+        chosen = await files.chosen(principal, data.attachments, service, data.attributes)
+        calm = await limiter.take(request, principal, emergency=service.emergency)
         answer = await intake.accept(principal, actor, key, digest, draft, language, followed, chosen, suspect=not calm)
     except Problem:
         # What was once accepted is answered as it was, also where the same request would be refused by now:

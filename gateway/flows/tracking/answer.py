@@ -6,20 +6,31 @@ what its app demands is delivered then, and its clocks start: they count from a 
 case that asked and to no other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from gateway.flows.tracking.supply import Supplied
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.files import hold, transit_document
 from gateway.kernel.ledger.progress import DESK, Happening, Step, said
-from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, linked_numbers
+from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, in_transit, linked_numbers
 from gateway.kernel.policy import Plan, Policy
-from gateway.kernel.policy.asking import answer_faults, completed, is_personal, remaining, told, was_asked
+from gateway.kernel.policy.asking import (
+    answer_faults,
+    completed,
+    is_personal,
+    kept_answers,
+    remaining,
+    told,
+    was_asked,
+)
 from gateway.kernel.policy.matter import Matter, content_of, linked_to, protects
 from gateway.kernel.policy.opening import Opener
+from gateway.kernel.policy.texting import texted_number
 from gateway.model.case import CaseEvent
 from gateway.model.catalogue import Service
 from gateway.model.problem import Fault, pointer_to, refused
@@ -104,9 +115,11 @@ class Answers:
         answers: Mapping[str, object],
         documents: tuple[Document, ...],
         spoken: bool,
+        supplied: Sequence[Supplied] = (),
     ) -> Given:
         """Add to an act what answers change (`spoken`: something was said in words or files as well, which answers a
-        question that names no fields). The caller moves the report with what is returned."""
+        question that names no fields; `supplied`: files that answer fields). The caller moves the report with what is
+        returned."""
         given = Given(
             content=whole.content(self._ledger.vault),
             sent=whole.report["deliveries"],
@@ -121,10 +134,16 @@ class Answers:
             moved = [self._answered(act, ask, mine, spoken, given) for ask in asks]
             if not any(moved):
                 continue
-            given.answers[case["id"]] = mine
+            handed = [one for one in supplied if one.case["id"] == case["id"]]
+            for one in handed:
+                hold(act, self._ledger.vault, whole.ref(self._ledger.vault), case_ref(case), one.row, one.role)
+            mine = kept_answers(self._service(case), mine)
+            roles = {one.role for one in handed}
+            given.answers[case["id"]] = {name: value for name, value in mine.items() if name not in roles}
             content = self._kept(act, whole, case, mine, given)
             opens = any(ask["opens"] for ask in asks)
             if all(moved) and all(one == "answered" for one in moved):
+                documents = (*documents, *(one.document for one in handed))
                 await self._on(act, whole, case, events[case["id"]], content, opens, documents, given)
         return given
 
@@ -157,6 +176,9 @@ class Answers:
         else:
             given.content = content
             given.values |= {"sealed": key.seal("content", content), "village": content.place.village}
+            phone = texted_number(whole.report["owner"], content.reporter.phone)
+            if "reporter.phone" in mine and phone is not None:
+                given.values |= {"sealed_phone": key.seal("phone", phone)}
         act.record(
             whole.code,
             "report.completed",
@@ -217,6 +239,7 @@ class Answers:
             return Status.CANCELLED
         hidden = protects(whole.report["identity"], whole.report["privacy"])
         rows = await self._ledger.read(attached, whole.id)
+        before = await self._ledger.read(in_transit, case["id"])
         matter = Matter(
             service=service.code,
             priority=str(service.priority),
@@ -225,7 +248,11 @@ class Answers:
             occurred_at=whole.report["occurred_at"] or whole.report["received_at"],
             received_at=whole.report["received_at"],
             linked=linked_to(await self._ledger.read(linked_numbers, whole.id), hidden),
-            documents=(*(document_of(index, row) for index, row in enumerate(rows, start=1)), *documents),
+            documents=(
+                *(document_of(index, row) for index, row in enumerate(rows, start=1)),
+                *(transit_document(row) for row in before),
+                *documents,
+            ),
         )
         given.sent += 1
         self._opener.deliver(

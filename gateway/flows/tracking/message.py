@@ -4,26 +4,28 @@ A message moves nothing by itself, unless it answers what was asked (`answer`): 
 an app waits for an answer of its own, the app says when it goes on.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
 from gateway.flows.tracking import queries
 from gateway.flows.tracking.answer import Answers
 from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Suggestion
+from gateway.flows.tracking.supply import Supplied, Supply
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Erased, Ledger, ReportRef, Stale, Taken
 from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.files import attach
 from gateway.kernel.ledger.progress import advance
 from gateway.kernel.ledger.reading import Row, Whole, case_ref, events_of, report_by_code
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.opening import Opener
 from gateway.model.codes import delivery_key
 from gateway.model.delivery import Command
+from gateway.model.file import upload_id
 from gateway.model.principal import Actor, Principal, Scope
 from gateway.model.problem import Problem
 from gateway.model.status import OPEN
@@ -40,6 +42,7 @@ class Messages:
     def __init__(self, ledger: Ledger, policy: Policy, host: Host, wake: Wake) -> None:
         self._ledger, self._host, self._wake = ledger, host, wake
         self._answers = Answers(ledger, policy, Opener(ledger, policy, host))
+        self._supply = Supply(ledger, policy, host)
 
     async def take(
         self,
@@ -68,10 +71,11 @@ class Messages:
                 raise Problem("not-found")
             self._answers.check(whole, body.answers)
             files = await self._files(principal, body.attachments)
+            supplied = await self._supply.find(principal, whole, body)
             act = self._ledger.act(actor, "POST /v1/reports/messages")
             report = whole.ref(self._ledger.vault)
             documents = tuple(self._attach(act, report, index, row) for index, row in enumerate(files, start=1))
-            taken = await self._keep(act, whole, report, body, documents)
+            taken = await self._keep(act, whole, report, body, documents, supplied)
             answer = msgspec.json.encode(msgspec.structs.replace(taken, suggestions=suggest(body.text)))
             if key is not None:
                 act.insert(
@@ -127,7 +131,13 @@ class Messages:
         return whole.key(self._ledger.vault).open("first-answer", row["sealed"], bytes)
 
     async def _keep(
-        self, act: Act, whole: Whole, report: ReportRef, body: MessageBody, documents: tuple[Document, ...]
+        self,
+        act: Act,
+        whole: Whole,
+        report: ReportRef,
+        body: MessageBody,
+        documents: tuple[Document, ...],
+        supplied: Sequence[Supplied],
     ) -> MessageTaken:
         """Keep the message, put its answers where they were asked, and queue it for the open cases whose app can take
         it: what was said for all of them, an answer for the case that asked."""
@@ -138,7 +148,10 @@ class Messages:
         for_all = composed(plain, personal)
         text = "\n".join(filter(None, (for_all, self._answers.words(whole, body.answers) if answered else "")))
         act.say(report, "message.citizen", "reporter", text=text)
-        given = await self._answers.give(act, whole, events, body.answers, documents, bool(for_all or documents))
+        given = await self._answers.give(
+            act, whole, events, body.answers, documents, bool(for_all or documents), supplied
+        )
+        await self._supply.hand_on(act, whole, supplied)
         carried, kept = given.carried, []
         free = {name: value for name, value in body.answers.items() if name not in personal}
         for case in whole.cases:
@@ -212,26 +225,18 @@ class Messages:
 
     async def _files(self, principal: Principal, names: list[str]) -> list[Row]:
         """Return the uploads a message names, in its order. Raises Problem `attachment-unknown` if one is not there."""
-        ids = [_uuid(name) for name in dict.fromkeys(names)]
-        if not ids:
+        found = [upload_id(name) for name in names]
+        ids = list(dict.fromkeys(one for one in found if one is not None))
+        if not found:
             return []
         rows = {row["id"]: row for row in await self._ledger.read(queries.files, principal.key, ids)}
-        if len(rows) != len(ids):
+        if None in found or len(rows) != len(ids):
             raise Problem("attachment-unknown", pointer="/attachments")
         return [rows[at] for at in ids]
 
     def _attach(self, act: Act, report: ReportRef, index: int, row: Row) -> Document:
-        """Make an upload part of the report: from now on the report's key alone opens it."""
-        name = row["id"].hex
-        own = self._ledger.vault.unwrap(row["kek"], row["wrapped"], name)
-        wrapped = self._ledger.vault.rewrap_under(own, report.key, name)
-        act.change(t.attachment, {"id": row["id"], "report_id": None}, report_id=report.id, wrapped=wrapped)
-        act.record(
-            report.code,
-            "attachment.added",
-            commits={"file": report.key.commitment(row["digest"])},
-            facts={"media_type": row["media_type"], "size": row["size"]},
-        )
+        """Make an upload part of the report, and return it as a document for apps."""
+        attach(act, self._ledger.vault, report, row)
         extension = row["media_type"].rpartition("/")[2]
         return Document(name=f"lampiran-{index}.{extension}", media_type=row["media_type"], digest=row["digest"])
 
@@ -250,10 +255,3 @@ def composed(body: MessageBody, personal: Collection[str] = ()) -> str:
 
 def _scope(principal: Principal, code: str) -> str:
     return f"message|{code}|{principal.key}"[:300]
-
-
-def _uuid(name: str) -> UUID:
-    try:
-        return UUID(name)
-    except ValueError:
-        raise Problem("attachment-unknown", pointer="/attachments") from None

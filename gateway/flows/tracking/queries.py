@@ -13,6 +13,8 @@ from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.reading import Row, Whole, report_by_code
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.policy.matter import protects
+from gateway.model.delivery import FILE_NEEDED, DeliveryState
+from gateway.model.file import FileState
 from gateway.model.principal import Scope
 
 _WHOSE: Final = ("owner", "identity", "privacy")
@@ -183,7 +185,19 @@ def files(connection: Connection, owner: str, ids: Sequence[UUID]) -> list[Row]:
     """Return uploads of a caller that are not yet part of a report."""
     found = connection.execute(
         select(t.attachment).where(
-            t.attachment.c.owner == owner, t.attachment.c.id.in_(ids), t.attachment.c.report_id.is_(None)
+            t.attachment.c.owner == owner, t.attachment.c.id.in_(ids), t.attachment.c.state == FileState.UPLOAD
+        )
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def held_for_a_file(connection: Connection, case_id: UUID) -> list[Row]:
+    """Return the deliveries of a case that wait for a file that was destroyed."""
+    found = connection.execute(
+        select(t.delivery).where(
+            t.delivery.c.case_id == case_id,
+            t.delivery.c.state == DeliveryState.HELD,
+            t.delivery.c.cause == FILE_NEEDED,
         )
     )
     return [dict(row) for row in found.mappings()]

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from gateway.model.report import Identity
-from gateway.sdk import Amendment, Manifest, Person, Site, Submission
+from gateway.sdk import Amendment, Document, Manifest, Person, Site, Submission
 
 Value = TypeVar("Value")
 
@@ -54,7 +54,7 @@ def minimise(
         ),
         reporter=reporter,
         attributes=_answers(submission.attributes, shares, held),
-        documents=kept("documents", submission.documents, ()),
+        documents=_documents(submission.documents, shares, held),
         linked=kept("linked", submission.linked, ()),
     )
     return slim, tuple(sorted(held))
@@ -73,6 +73,14 @@ def minimise_amendment(amendment: Amendment, manifest: Manifest) -> tuple[Amendm
         amendment, attributes=_answers(amendment.attributes, manifest.shares, held), documents=documents
     )
     return slim, tuple(sorted(held))
+
+
+def _documents(documents: tuple[Document, ...], shares: Mapping[str, str], held: set[str]) -> tuple[Document, ...]:
+    """Return the files an app may have; the answer to a question of its form is named by it."""
+    if "documents" not in shares:
+        return ()
+    held.update("documents" if one.role is None else f"documents.{one.role}" for one in documents)
+    return documents
 
 
 def _answers(attributes: Mapping[str, object], shares: Mapping[str, str], held: set[str]) -> dict[str, object]:

@@ -139,6 +139,7 @@ def _write(connection: Connection, acts: Sequence[Act]) -> None:
     for act in acts:
         for change in act.changes:
             _change(connection, change.table, change.where, change.values)
+    _insert_new(connection, t.document, [row for act in acts for row in act.announced])
     _upsert_tallies(connection, [row for act in acts for row in act.tallies])
     _upsert_alerts(connection, [row for act in acts for row in act.alerts])
 
@@ -213,6 +214,12 @@ def _change(connection: Connection, table: Table, where: Any, values: Any) -> No
 def _insert(connection: Connection, table: Table) -> Any:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
+
+
+def _insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that may be there already under their unique names; those stay as they are."""
+    for row in rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), row)
 
 
 def _upsert_tallies(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

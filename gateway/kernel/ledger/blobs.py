@@ -22,6 +22,10 @@ class Blobs:
         """Return a file; raises `Erased` if it is gone or its key was destroyed."""
         return await asyncio.to_thread(self._read, blob, key)
 
+    async def destroy(self, blob: UUID) -> None:
+        """Remove a file durably; nothing happens if it is gone already."""
+        await asyncio.to_thread(self._destroy, blob)
+
     def _path(self, blob: UUID) -> Path:
         return self._folder / blob.hex[-2:] / blob.hex
 
@@ -34,9 +38,15 @@ class Blobs:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        _sync(path.parent)
+
+    def _destroy(self, blob: UUID) -> None:
+        path = self._path(blob)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        _sync(path.parent)
 
     def _read(self, blob: UUID, key: ReportKey) -> bytes:
         try:
@@ -44,3 +54,11 @@ class Blobs:
         except FileNotFoundError:
             raise Erased(blob.hex) from None
         return key.open(f"blob:{blob.hex}", sealed, bytes)
+
+
+def _sync(folder: Path) -> None:
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

@@ -12,6 +12,7 @@ from gateway.kernel.ledger.parts import CaseRef, ReportRef
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.ledger.vault import ReportKey, Vault
 from gateway.model.case import CaseEvent
+from gateway.model.file import FileState
 from gateway.model.principal import Scope
 from gateway.model.report import Content
 from gateway.model.status import Status
@@ -177,9 +178,21 @@ def linked_numbers(connection: Connection, report_id: UUID) -> list[Row]:
 
 
 def attached(connection: Connection, report_id: UUID) -> list[Row]:
-    """Return the files of a report, oldest first."""
+    """Return the reporter's own files of a report, oldest first: not what an app handed out, nor what is only passed
+    on."""
+    mine = (t.attachment.c.report_id == report_id, t.attachment.c.state == FileState.KEPT)
     found = connection.execute(
-        select(t.attachment).where(t.attachment.c.report_id == report_id).order_by(t.attachment.c.id)
+        select(t.attachment).where(*mine, t.attachment.c.app.is_(None)).order_by(t.attachment.c.id)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def in_transit(connection: Connection, case_id: UUID) -> list[Row]:
+    """Return the files that are only passed on to a case's app, oldest first."""
+    found = connection.execute(
+        select(t.attachment)
+        .where(t.attachment.c.case_id == case_id, t.attachment.c.state == FileState.TRANSIT)
+        .order_by(t.attachment.c.id)
     )
     return [dict(row) for row in found.mappings()]
 

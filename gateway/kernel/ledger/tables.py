@@ -22,6 +22,8 @@ from sqlalchemy.types import JSON
 
 from gateway.kernel.ledger.columns import Instant, id_column, report_column
 from gateway.kernel.ledger.columns import metadata as metadata
+from gateway.kernel.ledger.file_tables import attachment as attachment
+from gateway.kernel.ledger.file_tables import document as document
 
 instance = Table(
     "instance",
@@ -322,22 +324,6 @@ alert = Table(
     UniqueConstraint("kind", "subject"),
 )
 """What a person must look at; the same thing seen again raises the count."""
-
-attachment = Table(
-    "attachment",
-    metadata,
-    id_column(),
-    Column("owner", String(300), nullable=False),
-    Column("report_id", Uuid(), ForeignKey("report.id")),
-    Column("media_type", String(80), nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("created_at", Instant, nullable=False),
-    Column("kek", Integer, nullable=False),
-    Column("wrapped", LargeBinary),
-    Index(None, "report_id"),
-)
-"""A file in the blob store; its own key, wrapped again by the report's once it is attached."""
 
 rating = Table(
     "rating",

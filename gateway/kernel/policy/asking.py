@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.model.answers import Datatype, is_nik
+from gateway.model.answers import GIVEN, Datatype, is_nik
 from gateway.model.catalogue import Field, Need, Service, check_attributes
 from gateway.model.gazetteer import Gazetteer
 from gateway.model.phone import e164
@@ -22,6 +22,7 @@ PLACES: Final = ("place.village", "place.address", "place.landmark")
 """What may be asked beside the fields of a form; any of the places answers `place.any`."""
 ASKED_BESIDE: Final = (*PEOPLE, *PLACES, str(Need.PLACE))
 _LONGEST: Final = 300
+_PERSONAL: Final = frozenset({Datatype.NIK, Datatype.PHONE, Datatype.FILE})
 _TEXTS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "unknown": ("unknown-field", {}),
     "required": ("missing-field", {}),
@@ -35,6 +36,7 @@ _TEXTS: Final[dict[str, tuple[str, dict[str, object]]]] = {
     "not_boolean": ("wrong-type", {"expected": "true/false", "found": "?"}),
     "not_nik": ("bad-nik", {}),
     "not_phone": ("bad-phone", {}),
+    "not_file": ("attachment-unknown", {}),
     "not_choice": ("not-one-of", {}),
     "twice": ("not-one-of", {}),
     "too_long": ("too-long", {}),
@@ -50,10 +52,18 @@ def askable(service: Service) -> tuple[str, ...]:
     return (*(field.code for field in service.fields), *ASKED_BESIDE)
 
 
-def missing(service: Service, content: Content) -> tuple[str, ...]:
-    """Return what a service demands and a report's content does not hold, needs first, then required fields."""
+def missing(service: Service, content: Content, files: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what a service demands and a report's content does not hold, needs first, then required fields.
+
+    `files` are the questions whose files are at hand: an answer that was passed on once is there no more.
+    """
     lacking = [str(need) for need in service.lacking([name for name, there in _held(content) if there])]
-    empty = [field.code for field in service.fields if field.required and content.attributes.get(field.code) is None]
+    held = set(files) | {
+        field.code
+        for field in service.fields
+        if field.datatype is not Datatype.FILE and content.attributes.get(field.code) is not None
+    }
+    empty = [field.code for field in service.fields if field.required and field.code not in held]
     return (*lacking, *empty)
 
 
@@ -95,6 +105,21 @@ def answer_faults(
             params = {"expected": "text", "found": type(value).__name__, "village": value, "limit": _LONGEST}
             faults.append(Fault(code=code, pointer=pointer_to("answers", name), params=params))
     return [*faults, *attribute_faults(service, form, "/answers", partly=True)]
+
+
+def kept_answers(service: Service, answers: Mapping[str, object]) -> dict[str, object]:
+    """Return the answers to a form as a report keeps them: of a file that it was given, not which one it was."""
+    files = {field.code for field in service.fields if field.datatype is Datatype.FILE}
+    return {name: GIVEN if name in files and value is not None else value for name, value in answers.items()}
+
+
+def file_faults(field: Field, media_type: str, size: int, pointer: str) -> Iterator[Fault]:
+    """Yield what is wrong with the file that answers a question: its kind, its size."""
+    if media_type not in field.media_types:
+        yield Fault(code="file-type", pointer=pointer, params={"possible": ", ".join(field.media_types)})
+    if field.max_length is not None and size > field.max_length:
+        limit = f"{field.max_length / (1024 * 1024):.3g} MB"
+        yield Fault(code="file-too-large", pointer=pointer, params={"limit": limit})
 
 
 def was_asked(name: str, names: Collection[str]) -> bool:
@@ -144,7 +169,7 @@ def told(service: Service, answers: Mapping[str, object], labels: Mapping[str, s
 
 def is_personal(service: Service, name: str) -> bool:
     """Tell whether an answer says who somebody is, or is called sensitive by the service's form."""
-    personal = (one.code for one in service.fields if one.sensitive or one.datatype in {Datatype.NIK, Datatype.PHONE})
+    personal = (one.code for one in service.fields if one.sensitive or one.datatype in _PERSONAL)
     return name in PEOPLE or name in personal
 
 

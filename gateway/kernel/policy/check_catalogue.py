@@ -18,7 +18,9 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _EMERGENCY: Final = "EM-"
 _CHOOSING: Final = frozenset({Datatype.CHOICE, Datatype.MULTICHOICE})
 _COUNTED: Final = frozenset({Datatype.NUMBER, Datatype.INTEGER})
-_MEASURED: Final = frozenset({Datatype.STRING, Datatype.TEXT, Datatype.MULTICHOICE})
+_MEASURED: Final = frozenset({Datatype.STRING, Datatype.TEXT, Datatype.MULTICHOICE, Datatype.FILE})
+_FILES: Final = frozenset({"image/jpeg", "image/png", "application/pdf"})
+"""Kinds of files that can be uploaded."""
 
 
 def services_faults(config: Config) -> Iterator[Finding]:
@@ -117,8 +119,17 @@ def _field(field: Field) -> Iterator[tuple[str, str]]:
         yield "choices", "a key is empty"
     if field.max_length is not None and (field.datatype not in _MEASURED or field.max_length < 1):
         yield "max_length", f"must be 1 or more, and a {field.datatype} may have none"
+    yield from _media_types(field)
     bounded = field.minimum is not None or field.maximum is not None
     if bounded and field.datatype not in _COUNTED:
         yield "minimum", f"a {field.datatype} has neither minimum nor maximum"
     if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
         yield "minimum", f"{field.minimum} is more than the maximum {field.maximum}"
+
+
+def _media_types(field: Field) -> Iterator[tuple[str, str]]:
+    if (field.datatype is Datatype.FILE) != bool(field.media_types):
+        yield "media_types", "a file names those it may have, and nothing else does"
+    for media_type in field.media_types:
+        if media_type not in _FILES:
+            yield "media_types", f"{media_type!r} cannot be uploaded; possible: {', '.join(sorted(_FILES))}"

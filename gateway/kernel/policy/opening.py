@@ -6,7 +6,7 @@ that are there, and reports that lack something: those ask for it and are delive
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from gateway.kernel.ledger import Act, CaseRef, Ledger, ReportRef
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Asked
+from gateway.kernel.ledger.files import attach, hold
 from gateway.kernel.ledger.progress import said
 from gateway.kernel.ledger.reading import Whole
 from gateway.kernel.policy.asking import missing, question
@@ -77,10 +78,12 @@ def followed(whole: Whole, kind: LinkKind = LinkKind.FOLLOW_UP_TO, **why: str | 
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """An uploaded file that goes with the report: its row, and its key wrapped for its uploader."""
+    """An uploaded file that goes with the report: its row, with its key wrapped for its uploader. `role` is the
+    question of the form that it answers: such a file is only passed on."""
 
-    row: Mapping[str, object]
+    row: Mapping[str, Any]
     name: str
+    role: str | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +187,8 @@ class Opener:
         """
         plan = self.plan(draft, act, born)
         service = self._policy.services[draft.service]
-        lacking = missing(service, draft.content) if asks is not None and plan.cases else ()
+        given = {file.role for file in files if file.role is not None}
+        lacking = missing(service, draft.content, given) if asks is not None and plan.cases else ()
         sent = () if lacking else [case for case in plan.cases if case.app is not None]
         key = self._ledger.vault.new_key()
         code = new_code(self._ledger.entropy.below)
@@ -228,7 +232,8 @@ class Opener:
         act.say(report, "report.received", DESK)
         linked = self._follow(act, report, plan, followed) if followed is not None else ()
         for file in files:
-            self._attach(act, report, file)
+            if file.role is None:
+                attach(act, self._ledger.vault, report, file.row)
         hidden = protects(draft.identity, plan.privacy)
         matter = Matter(
             service=draft.service,
@@ -239,7 +244,7 @@ class Opener:
             received_at=act.now,
             linked=linked_to(linked, hidden),
             documents=tuple(
-                Document(name=file.name, media_type=str(file.row["media_type"]), digest=str(file.row["digest"]))
+                Document(name=file.name, media_type=file.row["media_type"], digest=file.row["digest"], role=file.role)
                 for file in files
             ),
         )
@@ -254,6 +259,11 @@ class Opener:
             if planned.app is not None and not lacking:
                 number += 1
                 self.deliver(act, report, case, number, planned.profile, matter, plan.emergency)
+        for file in files:
+            if file.role is not None and cases:
+                # The case that takes it; where it stands at a desk nobody does, and it is destroyed at once.
+                taker = next((case for case in cases if case.app not in {DESK, born and born.app}), cases[0])
+                hold(act, self._ledger.vault, report, taker, file.row, file.role)
         if not lacking:
             self.start(act, report, plan.deadlines, plan.digest)
         return Opened(code=code, report=report, plan=plan, cases=tuple(cases))
@@ -366,16 +376,3 @@ class Opener:
         case = act.open_case(report, 1, row, plan.digest)
         act.refer(report, case, born.references)
         return case
-
-    def _attach(self, act: Act, report: ReportRef, file: File) -> None:
-        row = file.row
-        name = f"{row['id'].hex}"  # type: ignore[attr-defined]
-        own = self._ledger.vault.unwrap(row["kek"], row["wrapped"], name)  # type: ignore[arg-type]
-        wrapped = self._ledger.vault.rewrap_under(own, report.key, name)
-        act.change(t.attachment, {"id": row["id"], "report_id": None}, report_id=report.id, wrapped=wrapped)
-        act.record(
-            report.code,
-            "attachment.added",
-            commits={"file": report.key.commitment(str(row["digest"]))},
-            facts={"media_type": str(row["media_type"]), "size": int(str(row["size"]))},
-        )

@@ -119,21 +119,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "subject", name=op.f("uq_alert_kind_subject")),
     )
     op.create_table(
-        "attachment",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("owner", sa.String(length=300), nullable=False),
-        sa.Column("report_id", sa.Uuid(), nullable=True),
-        sa.Column("media_type", sa.String(length=80), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.String(length=64), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("kek", sa.Integer(), nullable=False),
-        sa.Column("wrapped", sa.LargeBinary(), nullable=True),
-        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_attachment_report_id_report")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
-    )
-    op.create_index(op.f("ix_attachment_report_id"), "attachment", ["report_id"], unique=False)
-    op.create_table(
         "cases",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("report_id", sa.Uuid(), nullable=False),
@@ -156,6 +141,52 @@ def upgrade() -> None:
         sa.UniqueConstraint("report_id", "number", name=op.f("uq_cases_report_id_number")),
     )
     op.create_index(op.f("ix_cases_agency_status_since"), "cases", ["agency", "status", "since"], unique=False)
+    op.create_table(
+        "attachment",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("owner", sa.String(length=300), nullable=False),
+        sa.Column("report_id", sa.Uuid(), nullable=True),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
+        sa.Column("app", sa.String(length=40), nullable=True),
+        sa.Column("role", sa.String(length=40), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("media_type", sa.String(length=80), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("destroyed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("kek", sa.Integer(), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_attachment_case_id_cases")),
+        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_attachment_report_id_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_attachment")),
+    )
+    op.create_index(op.f("ix_attachment_report_id"), "attachment", ["report_id"], unique=False)
+    op.create_index(op.f("ix_attachment_state_created_at"), "attachment", ["state", "created_at"], unique=False)
+    op.create_table(
+        "document",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("report_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("app", sa.String(length=40), nullable=False),
+        sa.Column("mark", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cause", sa.String(length=80), nullable=True),
+        sa.Column("attachment_id", sa.Uuid(), nullable=True),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["attachment_id"], ["attachment.id"], name=op.f("fk_document_attachment_id_attachment")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_document_case_id_cases")),
+        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_document_report_id_report")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
+        sa.UniqueConstraint("case_id", "mark", name=op.f("uq_document_case_id_mark")),
+    )
+    op.create_index(op.f("ix_document_state_due_at"), "document", ["state", "due_at"], unique=False)
     op.create_table(
         "deadline",
         sa.Column("report_id", sa.Uuid(), nullable=False),
