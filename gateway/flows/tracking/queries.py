@@ -36,9 +36,9 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     whole: Whole
     deadlines: tuple[Row, ...]
     links: tuple[Row, ...]
-
-
     stars: int | None = None
+
+
 def known(connection: Connection, scope: Scope, code: str) -> Known | None:
     """Return a report with its deadlines and visible links, if the scope may see it."""
     whole = report_by_code(connection, scope, code)
