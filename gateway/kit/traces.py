@@ -82,7 +82,7 @@ def pieces(content_type: str, body: bytes) -> Iterator[tuple[str, Any]]:
         for part in parsed.iter_parts():
             name = part.get_param("name", header="content-disposition")
             content = part.get_payload(decode=True)
-            yield str(name), content if part.get_filename() else bytes(content or b"").decode("utf-8", "replace")  # type: ignore[arg-type]
+            yield str(name), content if part.get_filename() else bytes(content or b"").decode("utf-8", "replace")
     elif body:
         try:
             value = json.loads(body)

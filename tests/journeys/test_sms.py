@@ -94,11 +94,13 @@ async def test_a_caller_of_112_can_follow_what_his_call_became(tmp_path: Path, d
         code = await here.born(
             "cc112",
             call={"type": "informasi", "service": "IN-LIGHT"},
-            caller={"name": "KENARI-NAMA", "phone": "0812-3456-7890"},
+            caller={"name": "KENARI-NAMA", "msisdn": PHONE},
             narrative="KENARI-URAIAN: lampu jalan padam",
         )
         (first,) = await texts(here, service, 1)
-        assert first.startswith(f"Panggilan 112 Anda dicatat sebagai laporan Penerangan jalan / lalu lintas, kode {code}.")
+        assert first.startswith(
+            f"Panggilan 112 Anda dicatat sebagai laporan Penerangan jalan / lalu lintas, kode {code}."
+        )
         link = next(word for word in first.split() if word.startswith(page))
         named, _, secret = link.removeprefix(f"{page}#").partition(":")
         assert named == code
