@@ -16,7 +16,9 @@ from gateway.flows.delivery.watch import Watch
 from gateway.flows.desk.fanout import CHANNEL as DUPLICATES
 from gateway.flows.desk.fanout import Fanout
 from gateway.flows.inbound.apply import Applier
+from gateway.flows.inbound.drift import Lister
 from gateway.flows.inbound.poll import Poller
+from gateway.flows.inbound.sweep import Sweeper
 from gateway.flows.notify.send import CHANNEL as TEXTS
 from gateway.flows.notify.send import Sender
 from gateway.house import House
@@ -47,6 +49,10 @@ class Worker:
             if (interval_s := self._interval(app)) is not None:
                 poller = Poller(app, house.ledger, house.host, house.store, house.wake, interval_s)
                 loops[f"poll:{app}"] = poller.run
+            if house.host.can(app, "sweep"):
+                loops[f"sweep:{app}"] = Sweeper(app, house.ledger, house.host, house.store, house.wake).run
+            if house.host.can(app, "catalogue"):
+                loops[f"catalogue:{app}"] = Lister(app, house.ledger, house.host, house.store, house.wake).run
             loops[f"reconcile:{app}"] = Reconciler(app, house.ledger, house.host, house.wake).run
             for emergency in (True, False):
                 deliverer = Deliverer(
@@ -66,7 +72,7 @@ class Worker:
         self._stop.set()
         for app in self._house.host.apps():
             self._house.wake.ring(f"poll:{app}")
-        for channel in ("delivery", "inbox", "reconcile", "watch", DUPLICATES, TEXTS):
+        for channel in ("delivery", "inbox", "reconcile", "watch", "sweep", "catalogue", DUPLICATES, TEXTS):
             self._house.wake.ring(channel)
         await asyncio.gather(*self._tasks)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -136,11 +136,11 @@ class Connector:
 
         def decode(row: Any) -> News | None:
             changed = _as(row, wire.Incident)
-            name = f"look:{changed.ticket_no}@{changed.updated_at.isoformat()}"
-            if name in told:
+            look = _look(changed)
+            if look.id in told:
                 return None
-            told[name] = changed.updated_at
-            return Look(id=name, reference=wire.ticket(changed.ticket_no))
+            told[look.id] = changed.updated_at
+            return look
 
         news = rows(page["incidents"], decode, lambda row: f"incident {row['ticket_no']}")
         latest, follows = max([*told.values(), stand.latest or LONG_AGO]), page["next_cursor"]
@@ -154,6 +154,22 @@ class Connector:
         )
         return Batch(news=news, cursor=msgspec.json.encode(following).decode(), more=follows is not None)
 
+    async def sweep(self, day: date) -> Batch:
+        """Name every incident whose last change lies on a day, as the safety net does."""
+        since = datetime.combine(day, time(), wire.WITA)
+        news: list[News] = []
+        cursor: str | None = None
+        while True:
+            page = _undecoded(await self._list(updated_after=since.isoformat(), cursor=cursor))
+
+            def decode(row: Any) -> News | None:
+                changed = _as(row, wire.Incident)
+                return _look(changed) if since <= changed.updated_at < since + timedelta(days=1) else None
+
+            news += rows(page["incidents"], decode, lambda row: f"incident {row['ticket_no']}")
+            if (cursor := page["next_cursor"]) is None:
+                return Batch(news=news)
+
     async def _list(self, **query: str | None) -> Answer:
         return await self._http.call(
             "GET", "/v1/incidents", write=False, query=query, headers=self._headers, missing=()
@@ -163,6 +179,11 @@ class Connector:
         return await self._http.call(
             "GET", path, values={"ticket_no": ticket_no}, write=False, query=query or None, headers=self._headers
         )
+
+
+def _look(changed: wire.Incident) -> Look:
+    name = f"look:{changed.ticket_no}@{changed.updated_at.isoformat()}"
+    return Look(id=name, reference=wire.ticket(changed.ticket_no))
 
 
 def _undecoded(answer: Answer) -> dict[str, Any]:

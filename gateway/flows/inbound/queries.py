@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.model.delivery import DeliveryState
@@ -60,3 +60,34 @@ def sequence(connection: Connection, case_id: UUID) -> set[int]:
     """Return the app's sequence numbers known for a case."""
     found = connection.execute(select(t.event.c.seq).where(t.event.c.case_id == case_id, t.event.c.seq.is_not(None)))
     return set(found.scalars())
+
+
+def last_changed(connection: Connection, app: str, since: datetime, until: datetime) -> list[tuple[UUID, list[str]]]:
+    """Return the cases whose last word from the app lies in a span, each with the app's numbers for it."""
+    spoken = (
+        select(t.event.c.case_id, func.max(t.event.c.at).label("last"))
+        .join(t.cases, t.cases.c.id == t.event.c.case_id)
+        .where(t.cases.c.app == app, t.event.c.by_gateway.is_(False))
+        .group_by(t.event.c.case_id)
+        .subquery()
+    )
+    numbers: dict[UUID, list[str]] = {}
+    found = connection.execute(
+        select(spoken.c.case_id, t.reference.c.value)
+        .join(t.reference, t.reference.c.case_id == spoken.c.case_id)
+        .where(spoken.c.last >= since, spoken.c.last < until, t.reference.c.app == app)
+        .order_by(t.reference.c.value)
+    )
+    for case_id, value in found:
+        numbers.setdefault(case_id, []).append(value)
+    return list(numbers.items())
+
+
+def open_alerts(connection: Connection, app: str, kind: str) -> dict[str, UUID]:
+    """Return the alerts of a kind about an app that nobody has cleared, by subject."""
+    found = connection.execute(
+        select(t.alert.c.subject, t.alert.c.id).where(
+            t.alert.c.app == app, t.alert.c.kind == kind, t.alert.c.cleared_at.is_(None)
+        )
+    )
+    return {subject: alert for subject, alert in found}

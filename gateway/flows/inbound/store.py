@@ -1,6 +1,6 @@
 """T5: news into the inbox, once each, together with the cursor they came with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -28,11 +28,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
     """How far an app was read: the cursor row's version it was read at, and where it stands now.
 
-    `fault` says why it could not be read, `refused` that it does not know us: an alert for its owner.
+    `fault` says why it could not be read, `refused` that it does not know us: an alert for its owner. `reader` names
+    who reads, where that is not the poll: each has a row of its own (`APP/sweep`).
     """
 
     version: int | None
     cursor: str | None
+    reader: str | None = None
     fault: str | None = None
     refused: bool = False
 
@@ -50,10 +52,17 @@ class Store:
     def __init__(self, ledger: Ledger, wake: Wake) -> None:
         self._ledger, self._wake = ledger, wake
 
-    async def keep(self, app: str, source: str, news: Sequence[News], moved: Moved | None = None) -> int:
+    async def keep(
+        self,
+        app: str,
+        source: str,
+        news: Sequence[News],
+        moved: Moved | None = None,
+        more: Callable[[Act, int], None] | None = None,
+    ) -> int:
         """Keep what is new and move the cursor, in one transaction; return how many were new.
 
-        `source` is `webhook`, `poll` or `read`. News that is known is left out; a bad row is quarantined by its
+        `source` is `webhook`, `poll`, `read` or `sweep`; `more` adds to the act, told how many are new. News that is known is left out; a bad row is quarantined by its
         id with an alert, and its neighbours go on. Two processes that bring the same news do not disturb each
         other: the later one leaves out what the earlier one kept.
         """
@@ -66,6 +75,8 @@ class Store:
                 self._add(act, app, source, name, item)
             if moved is not None:
                 self._move(act, app, moved)
+            if more is not None:
+                more(act, len(fresh))
             if not act.inserts and not act.changes:
                 return 0
             try:
@@ -109,13 +120,14 @@ class Store:
                 _log.warning("inbound.quarantined", connector=app, reason="unreadable")
 
     def _move(self, act: Act, app: str, moved: Moved) -> None:
+        name = app if moved.reader is None else f"{app}/{moved.reader}"
         answered = None if moved.fault else act.real
         if moved.refused:
             act.alarm("connector_paused", app, moved.fault or "unauthorized", app)
         if moved.version is None:
             act.insert(
                 t.cursor,
-                app=app,
+                app=name,
                 cursor=moved.cursor,
                 version=1,
                 polled_at=act.real,
@@ -126,7 +138,7 @@ class Store:
         values = {"cursor": moved.cursor, "version": moved.version + 1, "polled_at": act.real, "fault": moved.fault}
         if answered is not None:
             values["answered_at"] = answered
-        act.change(t.cursor, {"app": app, "version": moved.version}, **values)
+        act.change(t.cursor, {"app": name, "version": moved.version}, **values)
 
 
 def add_row(

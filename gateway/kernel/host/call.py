@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import structlog
 
-from gateway.kernel.host.news import receipt_fault, sound
+from gateway.kernel.host.news import entry_sound, receipt_fault, sound
 from gateway.kernel.host.outcome import Outcome, outcome_of
 from gateway.model.delivery import Verdict
-from gateway.sdk import AppError, Batch, Exchange, Receipt
+from gateway.sdk import AppError, Batch, Exchange, Receipt, Upstream
 from gateway.sdk.exchange import Call, calling
 
 if TYPE_CHECKING:
@@ -113,6 +113,20 @@ async def gather(loaded: "LoadedConnector", method: Method, deadline_s: float | 
         outcome = Outcome(verdict=Verdict.ACCEPTED, batch=batch, exchanges=made)
     else:
         outcome = _foreign_value(loaded, ended.value, made, Verdict.BROKEN)
+    loaded.health.note(outcome)
+    return outcome
+
+
+async def entries(loaded: "LoadedConnector", method: Method, deadline_s: float | None) -> Outcome:
+    """Run a method that lists the app's own catalogue; a list with anything else in it is no list."""
+    made, ended = await _read(loaded, method, deadline_s)
+    listed = ended.value
+    if ended.error is not None:
+        outcome = _failed(loaded, ended.error, made, writing=False)
+    elif isinstance(listed, Sequence) and all(isinstance(one, Upstream) and entry_sound(one) for one in listed):
+        outcome = Outcome(verdict=Verdict.ACCEPTED, listed=tuple(listed), exchanges=made)
+    else:
+        outcome = _foreign_value(loaded, listed, made, Verdict.BROKEN)
     loaded.health.note(outcome)
     return outcome
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -22,12 +23,14 @@ from gateway.sdk import (
     Amends,
     Finds,
     Hook,
+    Lists,
     Manifest,
     Polls,
     Reads,
     Receives,
     Submission,
     Submits,
+    Sweeps,
 )
 from gateway.sdk.clock import Clock
 from gateway.sdk.manifest import Mode
@@ -39,8 +42,12 @@ _ABILITIES: Final[Mapping[str, type]] = {
     "poll": Polls,
     "amend": Amends,
     "read": Reads,
+    "sweep": Sweeps,
+    "catalogue": Lists,
 }
 _URGENT: Final = "P1"
+SWEEP_S: Final = 600.0
+"""Seconds that a sweep may take: it reads a whole day, at the pace that the app allows."""
 _OFF_S: Final = 300.0
 """Seconds after which a delivery to an app that is off or in shadow looks again; the desk may move it before."""
 
@@ -220,6 +227,26 @@ class Host:
         if not isinstance(instance, Reads):
             return Outcome(verdict=Verdict.REJECTED, cause="cannot")
         return await call.gather(loaded, lambda: instance.read(reference, after), deadline_s)
+
+    async def sweep(self, app: str, day: date, deadline_s: float = SWEEP_S) -> Outcome:
+        """List what changed in the app on a day of its own calendar."""
+        loaded = self._usable(app)
+        if isinstance(loaded, Outcome):
+            return loaded
+        instance = loaded.instance
+        if not isinstance(instance, Sweeps):
+            return Outcome(verdict=Verdict.REJECTED, cause="cannot")
+        return await call.gather(loaded, lambda: instance.sweep(day), deadline_s)
+
+    async def catalogue(self, app: str, deadline_s: float | None = None) -> Outcome:
+        """List the app's own categories and words."""
+        loaded = self._usable(app)
+        if isinstance(loaded, Outcome):
+            return loaded
+        instance = loaded.instance
+        if not isinstance(instance, Lists):
+            return Outcome(verdict=Verdict.REJECTED, cause="cannot")
+        return await call.entries(loaded, instance.catalogue, deadline_s)
 
     def _usable(self, app: str, *, writing: bool = False) -> LoadedConnector | Outcome:
         """Return the connector, or why nothing is asked of its app now; then nothing was sent."""

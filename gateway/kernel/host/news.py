@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.model.text import fault
-from gateway.sdk import Event, Look, News, Receipt, Reference, Tally, Unreadable
+from gateway.sdk import Event, Look, News, Receipt, Reference, Tally, Unreadable, Upstream
 
 LONGEST: Final = {"id": 200, "kind": 40, "word": 80, "reference kind": 40, "reference": 120}
 """Characters that the gateway keeps of each; nothing an app names its records by is ever cut to fit."""
@@ -37,6 +37,14 @@ def receipt_fault(receipt: Receipt) -> str | None:
     if receipt.at is not None and receipt.at.tzinfo is None:
         return "time without a zone"
     return next(_all(_references(receipt.references), _text("word", receipt.word)), None)
+
+
+def entry_sound(entry: Upstream) -> bool:
+    """Tell whether an entry of an app's catalogue can be kept: text, of lengths that fit."""
+    return _typed(entry) and not any(
+        fault(text) or len(text) > longest
+        for text, longest in ((entry.kind, 40), (entry.value, 120), (entry.label, 300))
+    )
 
 
 def _typed(item: msgspec.Struct) -> bool:
