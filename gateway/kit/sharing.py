@@ -133,7 +133,7 @@ async def _direct(room: Room, submission: Submission) -> Sent:
     if not isinstance(instance, Submits):
         raise Failed("the class has no method submit")
     before = len(room.wire.seen)
-    call = asyncio.create_task(instance.submit(submission))  # type: ignore[arg-type]
+    call = asyncio.create_task(instance.submit(submission))
     await asyncio.wait({call})
     error = call.exception()
     if error is not None and not isinstance(error, AppError):
