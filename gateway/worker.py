@@ -12,10 +12,12 @@ import structlog
 
 from gateway.flows.delivery.deliver import Deliverer
 from gateway.flows.delivery.reconcile import Reconciler
+from gateway.flows.delivery.transit import Destroyer
 from gateway.flows.delivery.watch import Watch
 from gateway.flows.desk.fanout import CHANNEL as DUPLICATES
 from gateway.flows.desk.fanout import Fanout
 from gateway.flows.inbound.apply import Applier
+from gateway.flows.inbound.fetch import Fetcher, Overdue
 from gateway.flows.inbound.poll import Poller
 from gateway.flows.notify.send import CHANNEL as TEXTS
 from gateway.flows.notify.send import Sender
@@ -37,6 +39,8 @@ class Worker:
         """Start all loops on the running loop."""
         house = self._house
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {"watch": Watch(house.ledger, house.wake).run}
+        loops["transit"] = Destroyer(house.ledger, house.blobs, house.wake).run
+        loops["overdue"] = Overdue(house.ledger, house.wake).run
         loops["fanout"] = Fanout(house.ledger, house.wake).run
         if house.texts is not None:
             loops["notify"] = Sender(house.ledger, house.wake, house.texts).run
@@ -47,6 +51,7 @@ class Worker:
             if (interval_s := self._interval(app)) is not None:
                 poller = Poller(app, house.ledger, house.host, house.store, house.wake, interval_s)
                 loops[f"poll:{app}"] = poller.run
+            loops[f"fetch:{app}"] = Fetcher(app, house.ledger, house.host, house.blobs, house.wake).run
             loops[f"reconcile:{app}"] = Reconciler(app, house.ledger, house.host, house.wake).run
             for emergency in (True, False):
                 deliverer = Deliverer(
@@ -66,7 +71,7 @@ class Worker:
         self._stop.set()
         for app in self._house.host.apps():
             self._house.wake.ring(f"poll:{app}")
-        for channel in ("delivery", "inbox", "reconcile", "watch", DUPLICATES, TEXTS):
+        for channel in ("delivery", "transit", "overdue", "inbox", "reconcile", "watch", DUPLICATES, TEXTS):
             self._house.wake.ring(channel)
         await asyncio.gather(*self._tasks)
 

@@ -33,13 +33,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `cause` is a code of ours (`connect_failed`, `timeout`, `http_503`, `refused`, `connector_error`, …) and holds
     nothing of what the app said; `message` may, so it belongs into the vault. `field` is what a person can mend,
-    `after` the seconds the app asked for; `batch` is what a poll, a reading or a webhook brought; `exchanges`
-    are the requests made, the last one last.
+    `after` the seconds the app asked for; `batch` is what a poll, a reading or a webhook brought, `content` the bytes
+    of a document; `exchanges` are the requests made, the last one last.
     """
 
     verdict: Verdict
     receipt: Receipt | None = None
     batch: Batch | None = None
+    content: bytes | None = None
     cause: str = ""
     message: str | None = None
     field: str | None = None
