@@ -43,12 +43,13 @@ demo: setup ## run the stories through the gateway and two apps, end to end
 test: setup check ## the checks, then every test in random order on SQLite, PostgreSQL and Redis
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
-check: setup ## ruff, mypy, import contracts and the configuration
+check: setup ## ruff, mypy, import contracts, the configuration and the connectors' pages
 	@$(BIN)/ruff check --output-format concise .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/gateway config check
+	@$(BIN)/gateway connector docs --check
 
 bench: setup ## accepted reports per second on SQLite and PostgreSQL, as a ratio to pgbench
 	@$(BIN)/python -m tests.bench

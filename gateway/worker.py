@@ -12,11 +12,13 @@ import structlog
 
 from gateway.flows.delivery.deliver import Deliverer
 from gateway.flows.delivery.reconcile import Reconciler
+from gateway.flows.delivery.transit import Destroyer
 from gateway.flows.delivery.watch import Watch
 from gateway.flows.desk.fanout import CHANNEL as DUPLICATES
 from gateway.flows.desk.fanout import Fanout
 from gateway.flows.inbound.apply import Applier
 from gateway.flows.inbound.drift import Lister
+from gateway.flows.inbound.fetch import Fetcher, Overdue
 from gateway.flows.inbound.poll import Poller
 from gateway.flows.inbound.sweep import Sweeper
 from gateway.flows.notify.send import CHANNEL as TEXTS
@@ -24,6 +26,11 @@ from gateway.flows.notify.send import Sender
 from gateway.house import House
 
 _PAUSE: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_CHANNELS: Final = (
+    *("delivery", "transit", "overdue", "inbox", "reconcile", "watch", "sweep", "catalogue"),
+    *(DUPLICATES, TEXTS),
+)
+"""What loops wait for; rung so that they notice that they are to stop."""
 _log = structlog.get_logger()
 
 
@@ -39,6 +46,8 @@ class Worker:
         """Start all loops on the running loop."""
         house = self._house
         loops: dict[str, Callable[[asyncio.Event], Awaitable[None]]] = {"watch": Watch(house.ledger, house.wake).run}
+        loops["transit"] = Destroyer(house.ledger, house.blobs, house.wake).run
+        loops["overdue"] = Overdue(house.ledger, house.wake).run
         loops["fanout"] = Fanout(house.ledger, house.wake).run
         if house.texts is not None:
             loops["notify"] = Sender(house.ledger, house.wake, house.texts).run
@@ -53,6 +62,7 @@ class Worker:
                 loops[f"sweep:{app}"] = Sweeper(app, house.ledger, house.host, house.store, house.wake).run
             if house.host.can(app, "catalogue"):
                 loops[f"catalogue:{app}"] = Lister(app, house.ledger, house.host, house.store, house.wake).run
+            loops[f"fetch:{app}"] = Fetcher(app, house.ledger, house.host, house.blobs, house.wake).run
             loops[f"reconcile:{app}"] = Reconciler(app, house.ledger, house.host, house.wake).run
             for emergency in (True, False):
                 deliverer = Deliverer(
@@ -72,7 +82,7 @@ class Worker:
         self._stop.set()
         for app in self._house.host.apps():
             self._house.wake.ring(f"poll:{app}")
-        for channel in ("delivery", "inbox", "reconcile", "watch", "sweep", "catalogue", DUPLICATES, TEXTS):
+        for channel in _CHANNELS:
             self._house.wake.ring(channel)
         await asyncio.gather(*self._tasks)
 

@@ -69,6 +69,10 @@ class Connector:
         )
         self._token = answer.json(wire.One[wire.Token]).data.token
 
+    def document_headers(self) -> Mapping[str, str]:
+        """Return what the app wants to see before it hands out a finished letter."""
+        return self._bearer()
+
     def _bearer(self) -> Mapping[str, str]:
         if self._token is None:
             raise Unauthorized("not logged in yet")

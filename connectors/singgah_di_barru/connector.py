@@ -121,7 +121,8 @@ class Connector:
         for one in sorted((one for one in news if isinstance(one, Event)), key=lambda event: event.at):
             if one.kind == heard.MOVED and one.at.astimezone(self._zone).date() == day:
                 moves[one.references[0].value] = one
-        return Batch(news=[*moves.values(), *(one for one in news if isinstance(one, Unreadable))])
+        broken = {one.id: one for one in news if isinstance(one, Unreadable)}
+        return Batch(news=[*moves.values(), *broken.values()])
 
     async def catalogue(self) -> Sequence[Upstream]:
         """Return the app's categories; it lists no words."""

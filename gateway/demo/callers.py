@@ -18,6 +18,10 @@ _ANY: Final = range(200, 600)
 """Every answer is an answer here: who plays a person reads what is refused as well."""
 
 
+DONE_BEFORE: Final = frozenset({"/problems/already-there", "/problems/already-linked"})
+"""Problems that say: somebody did this before. A step that is taken again meets them."""
+
+
 class Unexpected(Exception):
     """Gateway or app answered otherwise than the story needs; the message holds status and problem."""
 
@@ -92,15 +96,42 @@ class Person(_Caller):
         found = _object(answer, f"POST /v1/reports ({body.get('service')})", {201})
         return found, answer.headers.get("idempotency-replayed") == "true"
 
-    async def tell(self, code: str, text: str, key: str, secret: str | None = None) -> Json:
-        """Add a word to a report. Raises NotYet and Unexpected as `file`."""
+    async def tell(self, code: str, body: Json, key: str, secret: str | None = None) -> Json:
+        """Add a word to a report, or answers. Raises NotYet and Unexpected as `file`."""
         headers = {"Idempotency-Key": key} | _opens(secret)
-        answer = await self.ask("POST", f"/v1/reports/{code}/messages", {"text": text}, headers=headers)
+        answer = await self.ask("POST", f"/v1/reports/{code}/messages", body, headers=headers)
         return _object(answer, f"POST /v1/reports/{code}/messages", {200, 201, 202})
 
     async def track(self, code: str, secret: str) -> Json:
         """Return a report to whoever holds its secret."""
         return await self.read(f"/v1/track/{code}", headers=_opens(secret))
+
+    async def everything(self, code: str, secret: str) -> str:
+        """Return all that the holder of a secret may read of a report, as text."""
+        found = [await self.track(code, secret)]
+        for path in (f"/v1/reports/{code}", f"/v1/reports/{code}/timeline"):
+            answer = await self.ask("GET", path, headers=_opens(secret))
+            if answer.status != 200:
+                raise Unexpected(f"GET {path}: HTTP {answer.status}")
+            found.append(msgspec.json.decode(answer.body))
+        return msgspec.json.encode(found).decode()
+
+    async def verb(self, code: str, verb: str, body: Json, *, done: frozenset[str] = DONE_BEFORE) -> Json | None:
+        """Do something to a report as an officer; None if the gateway says that it has been done (a problem of `done`).
+
+        Raises NotYet and Unexpected as `file`.
+        """
+        return await self._do(f"/v1/desk/reports/{code}/{verb}", body, done)
+
+    async def move(self, delivery: str, verb: str, body: Json, *, done: frozenset[str] = DONE_BEFORE) -> Json | None:
+        """Do something with a delivery as an officer; else as `verb`."""
+        return await self._do(f"/v1/desk/deliveries/{delivery}/{verb}", body, done)
+
+    async def _do(self, path: str, body: Json, done: frozenset[str]) -> Json | None:
+        answer = await self.ask("POST", path, body)
+        if answer.status == 409 and any(slug.encode() in answer.body for slug in done):
+            return None
+        return _object(answer, f"POST {path}", {200, 201})
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,11 +169,27 @@ class Officer(_Caller):
         answer = await self.ask("POST", "/_sandbox/records", {"fields": fields})
         return msgspec.convert(_object(answer, f"{self.app}: born", {201}), Record)
 
-    async def advance(self, reference: str, word: str, note: str | None = None, fields: Json | None = None) -> None:
-        """Move a record by the app's own word."""
-        body = {"word": word, "note": note, "fields": fields or {}}
+    async def advance(
+        self,
+        reference: str,
+        word: str,
+        note: str | None = None,
+        fields: Json | None = None,
+        document: Json | None = None,
+    ) -> None:
+        """Move a record by the app's own word; `document` is {name, media_type, data (base64)}."""
+        body = {"word": word, "note": note, "fields": fields or {}} | ({"document": document} if document else {})
         path = f"/_sandbox/records/{reference}/advance"
         _object(await self.ask("POST", path, body), f"{self.app}: {reference} to {word}", {200})
+
+    async def switch(self, **quirks: bool | float) -> None:
+        """Set switches of the simulated app."""
+        _object(await self.ask("POST", "/_sandbox/quirks", quirks), f"{self.app}: switches", {200})
+
+    async def requests(self) -> list[Json]:
+        """Return the app's journal: every request it got."""
+        found: list[Json] = (await self.read("/_sandbox/journal"))["requests"]
+        return found
 
     async def owes(self) -> int:
         """Return how many of the app's callbacks were not answered yet."""

@@ -1,79 +1,102 @@
-"""Gathering what is there at the end: from the apps' own records, from the auditor's doors, from `acks.jsonl`."""
+"""Gathering what is there at the end: from the apps' own records, from the auditor's doors, from what reporters may
+read, from the text messages, from `acks.jsonl`."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from gateway.demo.callers import Record, Unexpected
-from gateway.demo.stage import Stage
-from gateway.demo.verdict import GHOST_CALL, Ending, Evidence, Scene, born_records, code_of, judge, strays
+from gateway.demo.callers import Json, Record, Unexpected
+from gateway.demo.ending import Ending
+from gateway.demo.stage import Props
+from gateway.demo.teller import Teller
+from gateway.demo.verdict import (
+    GHOST_CALL,
+    Evidence,
+    Listed,
+    Scene,
+    born_records,
+    code_of,
+    judge,
+    strays,
+)
 from gateway.demo.waiting import Late, NotYet, until
 from gateway.flows.audit import Trace
 
-_PATIENCE_S: Final = 15.0
+_PATIENCE_S: Final = 20.0
 _PAGE: Final = "100"
 
+Judged = tuple[list[Scene], Mapping[str, Trace]]
 
-async def judge_all(stage: Stage, endings: Sequence[Ending]) -> tuple[list[Scene], Trace | None]:
-    """Judge all stories; return their scenes and the trace of the first.
 
-    News of the last moment may still be on its way, so a bad outcome is looked at again for 15 seconds.
+async def judge_all(props: Props, teller: Teller, endings: Sequence[Ending]) -> Judged:
+    """Judge all stories; return their scenes and the traces by code.
+
+    News of the last moment may still be on its way, so a bad outcome is looked at again for 20 seconds.
     """
-    last: list[tuple[list[Scene], Trace | None]] = []
+    last: list[Judged] = []
 
-    async def look() -> tuple[list[Scene], Trace | None]:
-        scenes, trace = await _look(stage, endings)
-        last[:] = [(scenes, trace)]
-        if not all(scene.ok for scene in scenes):
-            raise NotYet("; ".join(fault for scene in scenes for fault in scene.faults)[:2000])
-        return scenes, trace
+    async def look() -> Judged:
+        last[:] = [await _look(props, endings)]
+        if faults := [fault for scene in last[0][0] for fault in scene.faults]:
+            raise NotYet("; ".join(faults)[:2000])
+        return last[0]
 
-    with stage.teller.waiting("auditor memeriksa", "the auditor checks"):
+    with teller.waiting("auditor memeriksa", "the auditor checks"):
         try:
-            return await until("every story has its end", look, stage.clock, _PATIENCE_S)
+            return await until("every story has its end", look, props.clock, _PATIENCE_S)
         except Late:
             return last[0]
 
 
-async def _look(stage: Stage, endings: Sequence[Ending]) -> tuple[list[Scene], Trace | None]:
-    evidence = await gather(stage, endings)
+async def _look(props: Props, endings: Sequence[Ending]) -> Judged:
+    evidence = await gather(props, endings)
     astray = tuple(strays(endings, evidence))
     scenes = [judge(ending, evidence) for ending in endings]
     if astray:
         scenes = [msgspec.structs.replace(scene, ok=False, faults=(*scene.faults, *astray)) for scene in scenes]
-    first = scenes[0].code
-    return scenes, evidence.traces.get(first) if first is not None else None
+    return scenes, evidence.traces
 
 
-async def gather(stage: Stage, endings: Sequence[Ending]) -> Evidence:
+async def gather(props: Props, endings: Sequence[Ending]) -> Evidence:
     """Return what is there now."""
     wanted = [one for ending in endings for one in ending.wanted]
-    marks = {one.step: stage.memory.mark(one.step) for one in wanted if one.born}
-    records = {
-        "cc112": [*await stage.cc112.records(), *await stage.cc112.records(GHOST_CALL)],
-        "sigapdes": await stage.sigapdes.records(),
-    }
-    found: dict[str, Sequence[str]] = {}
-    for one in wanted:
-        for record in born_records(records[one.app], marks[one.step]) if one.born else ():
-            found[record.reference] = await _searched(stage, record)
+    marks = {one.step: props.memory.mark(one.step) for one in wanted if one.born or one.typed}
+    officers = props.company.officers
+    held = await asyncio.gather(*(officer.records() for officer in officers.values()))
+    records = dict(zip(officers, held, strict=True))
+    records["cc112"] = [*records["cc112"], *await officers["cc112"].records(GHOST_CALL)]
+    born = [record for one in wanted if one.born for record in born_records(records[one.app], marks[one.step])]
+    codes = await asyncio.gather(*(_searched(props, record) for record in born))
     evidence = Evidence(
-        acks=stage.memory.acks(), marks=marks, records=records, found=found, traces={}, reports=await _reports(stage)
+        acks=props.memory.acks(),
+        marks=marks,
+        records=records,
+        found={record.reference: found for record, found in zip(born, codes, strict=True)},
+        traces={},
+        reports=await _reports(props),
+        views=await _views(props, endings),
+        texts=props.inbox.all(),
     )
-    codes = [code_of(ending.wanted[0], evidence)[0] for ending in endings]
-    traces = {code: await _trace(stage, code) for code in codes if code is not None}
-    return msgspec.structs.replace(evidence, traces=traces)
+    return msgspec.structs.replace(evidence, traces=await _traces(props, endings, evidence))
 
 
-async def _searched(stage: Stage, record: Record) -> list[str]:
-    found = await stage.people["auditor"].read("/v1/audit/search", {"q": record.reference})
+async def _searched(props: Props, record: Record) -> list[str]:
+    found = await props.company.people["auditor"].read("/v1/audit/search", {"q": record.reference})
     return [str(hit["code"]) for hit in found["items"]]
 
 
-async def _trace(stage: Stage, code: str) -> Trace:
+async def _traces(props: Props, endings: Iterable[Ending], evidence: Evidence) -> dict[str, Trace]:
+    found = [code_of(ending.wanted[0], evidence)[0] for ending in endings]
+    codes = [code for code in found if code is not None]
+    traces = await asyncio.gather(*(_trace(props, code) for code in codes))
+    return dict(zip(codes, traces, strict=True))
+
+
+async def _trace(props: Props, code: str) -> Trace:
     path = f"/v1/audit/reports/{code}/trace"
-    answer = await stage.people["auditor"].ask("GET", path)
+    answer = await props.company.people["auditor"].ask("GET", path)
     if answer.status == 404:
         raise NotYet(f"{path}: 404")
     try:
@@ -82,13 +105,26 @@ async def _trace(stage: Stage, code: str) -> Trace:
         raise Unexpected(f"GET {path}: HTTP {answer.status}: {error}") from error
 
 
-async def _reports(stage: Stage) -> list[str]:
-    """Return the codes of all reports, as the coordinator lists them."""
-    codes: list[str] = []
+async def _views(props: Props, endings: Iterable[Ending]) -> dict[str, str]:
+    """Return what the reporters may read whom something must be kept from."""
+    steps = {step for ending in endings for unseen in ending.unseen for step in unseen.reporters}
+    mine = {step: props.filed[step] for step in sorted(steps & props.filed.keys())}
+    reader = props.company.people["ponsel"]
+    seen = await asyncio.gather(*(reader.everything(filed.code, filed.secret) for filed in mine.values()))
+    return dict(zip(mine, seen, strict=True))
+
+
+async def _reports(props: Props) -> list[Listed]:
+    """Return all reports, as the coordinator lists them."""
+    found: list[Listed] = []
     query = {"limit": _PAGE}
     while True:
-        page = await stage.people["koordinator"].read("/v1/reports", query)
-        codes += [str(report["code"]) for report in page["items"]]
+        page = await props.company.people["koordinator"].read("/v1/reports", query)
+        found += [Listed(code=str(report["code"]), numbers=frozenset(_numbers(report))) for report in page["items"]]
         if not page["next"]:
-            return codes
+            return found
         query = {"limit": _PAGE, "cursor": str(page["next"])}
+
+
+def _numbers(report: Json) -> list[tuple[str, str]]:
+    return [(str(case["app"]), str(one["value"])) for case in report["cases"] for one in case["references"]]

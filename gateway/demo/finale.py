@@ -36,7 +36,7 @@ def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[
         if scene.ok:
             teller.result(
                 True,
-                f"{indonesian}: {reports} laporan, masing-masing sekali di aplikasinya; {scene.entries} catatan",
+                f"{indonesian}: {reports} laporan, masing-masing sekali di aplikasinya; {_way(scene)}",
                 f"{english}: {_count(reports, 'report')}, each once in its app; {scene.entries} entries",
             )
         else:
@@ -45,6 +45,11 @@ def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[
                 f"{indonesian}: {len(scene.faults)} hal tidak sesuai",
                 f"{english}: {_count(len(scene.faults), 'thing')} not as it must be",
             )
+
+
+def _way(scene: Scene) -> str:
+    """Return the trace in short: its first report, through which apps, how many entries."""
+    return f"{scene.code}: {' → '.join(scene.apps)}, {scene.entries} catatan"
 
 
 def _count(number: int, thing: str) -> str:

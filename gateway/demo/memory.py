@@ -84,6 +84,11 @@ class Memory:
             file.flush()
             os.fsync(file.fileno())
 
+    def learn(self, step: str, code: str) -> None:
+        """Keep the code of a report that a step brought about otherwise than by filing it."""
+        known = any(ack.step == step and ack.code == code for ack in self.acks())
+        self.acknowledge(step, self.key(step), code, replayed=known)
+
     def acks(self) -> list[Ack]:
         """Return every answer that was kept; a torn last line was never acted upon."""
         return read_acks(self.folder)

@@ -11,7 +11,7 @@ import msgspec
 from gateway.demo.callers import Officer, Person
 from gateway.demo.memory import Memory
 from gateway.demo.processes import NotStarted
-from gateway.demo.surroundings import World
+from gateway.demo.surroundings import APPS, World
 from gateway.sdk.clock import Clock
 
 TOKEN_HOURS: Final = 12
@@ -21,6 +21,9 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "warga": ("warga-nur-afiah", "--role", "citizen"),
     "operator_balusu": ("operator-takkalasi", "--role", "operator", "--agency", "KEC-BALUSU"),
     "operator_mallusetasi": ("operator-nepo", "--role", "operator", "--agency", "KEC-MALLUSETASI"),
+    "dinkes": ("petugas-dinkes", "--role", "operator", "--agency", "DINKES"),
+    "pmd": ("petugas-pmd", "--role", "operator", "--agency", "DPMDPPKBPPPA"),
+    "ppid_utama": ("petugas-ppid", "--role", "operator", "--agency", "DISKOMINFO-SP"),
     "koordinator": ("koordinator-112", "--role", "coordinator"),
     "auditor": ("auditor-inspektorat", "--role", "auditor"),
 }
@@ -30,11 +33,10 @@ PHONE: Final = "ponsel"
 
 
 class Company(msgspec.Struct, frozen=True, kw_only=True):
-    """Everybody. `people` are by the names in ROLES, and PHONE; `cc112` and `sigapdes` are the officers in the apps."""
+    """Everybody. `people` are by the names in ROLES, and PHONE; `officers`, by app, work inside the apps."""
 
     people: Mapping[str, Person]
-    cc112: Officer
-    sigapdes: Officer
+    officers: Mapping[str, Officer]
 
 
 @asynccontextmanager
@@ -43,13 +45,12 @@ async def enter(world: World, tokens: Mapping[str, str], clock: Clock) -> AsyncI
     people = {name: Person(world.gateway, clock, token) for name, token in tokens.items()}
     company = Company(
         people=people | {PHONE: Person(world.gateway, clock)},
-        cc112=Officer("cc112", world.app("cc112"), clock),
-        sigapdes=Officer("sigapdes", world.app("sigapdes"), clock),
+        officers={app: Officer(app, world.app(app), clock) for app in APPS},
     )
     try:
         yield company
     finally:
-        for caller in (*company.people.values(), company.cc112, company.sigapdes):
+        for caller in (*company.people.values(), *company.officers.values()):
             await caller.close()
 
 

@@ -7,23 +7,26 @@ used · 3 the gateway ended while the demo was running (`gateway demo --resume` 
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from gateway.demo import finale, memory
-from gateway.demo.callers import Unexpected, Unreachable
+from gateway.demo.callers import Unreachable
 from gateway.demo.evidence import judge_all
 from gateway.demo.memory import Memory, Refused
 from gateway.demo.people import enter, fetch_tokens
 from gateway.demo.processes import Ended, NotStarted, claim, free_ports, is_free, stop_leftovers
-from gateway.demo.stage import Stage
+from gateway.demo.programme import TROUBLE, Programme, Story
+from gateway.demo.stage import Props
 from gateway.demo.stories import STORIES
 from gateway.demo.surroundings import APPS, World, find_config, find_connectors
-from gateway.demo.teller import Teller, safe
+from gateway.demo.teller import Teller
+from gateway.demo.texts import Inbox
 from gateway.demo.troupe import GATEWAY, Stopped, Troupe
 from gateway.demo.verdict import Scene
-from gateway.demo.waiting import PATIENCE_S, Late, NotYet, until
+from gateway.demo.waiting import PATIENCE_S, NotYet, until
 from gateway.sdk.clock import Clock, SystemClock
 from gateway.sdk.entropy import SystemEntropy
 
@@ -35,20 +38,22 @@ GATEWAY_ENDED: Final = 3
 RESUMED_PATIENCE_S: Final = 300.0
 """How long a step may take after a kill: deliveries that were in hand are taken up when their leases have run out, and
 then looked up one after the other, twice, within the app's limit of requests."""
-_TROUBLE: Final = (Late, NotYet, Unexpected)
-"""What one story may suffer without the others being given up."""
 
 
-def show(data: Path, *, once: bool, resume: bool, as_json: bool) -> int:
+def show(data: Path, *, once: bool, resume: bool, as_json: bool, stories: Sequence[str] = ()) -> int:
     """Play the demo in the folder `data` and return the exit code.
 
     `once` stops after the stories; `resume` goes on with what is in the folder (else it starts over); `as_json`
-    implies `once` and prints the outcome as one JSON object and nothing else.
+    implies `once` and prints the outcome as one JSON object and nothing else. `stories` names those that are played
+    (else all). Raises SystemExit for one that is not known.
     """
-    return asyncio.run(_show(data.resolve(), once=once or as_json, resume=resume, as_json=as_json))
+    if unknown := set(stories) - {story.ending.name for story in STORIES}:
+        raise SystemExit(f"{', '.join(sorted(unknown))}: no such story")
+    played = [story for story in STORIES if not stories or story.ending.name in stories]
+    return asyncio.run(_show(data.resolve(), played, once=once or as_json, resume=resume, as_json=as_json))
 
 
-async def _show(folder: Path, *, once: bool, resume: bool, as_json: bool) -> int:
+async def _show(folder: Path, stories: Sequence[Story], *, once: bool, resume: bool, as_json: bool) -> int:
     teller = Teller(silent=as_json)
     if not memory.is_ours(folder):
         teller.trouble(
@@ -63,13 +68,13 @@ async def _show(folder: Path, *, once: bool, resume: bool, as_json: bool) -> int
     clock = SystemClock(folder / "gateway" / "clock")
     troupe = Troupe(folder, clock)
     try:
-        return await _run(folder, troupe, teller, clock, once=once, resume=resume, as_json=as_json)
+        return await _run(folder, stories, troupe, teller, clock, once=once, resume=resume, as_json=as_json)
     except Refused as refused:
         teller.trouble("Demo tidak dapat dimulai.", f"The demo cannot start: {refused}")
         return REFUSED
     except Ended as ended:
         return _ended(teller, ended)
-    except (NotStarted, Unreachable, *_TROUBLE) as failure:
+    except (NotStarted, Unreachable, *TROUBLE) as failure:
         teller.trouble("Demo gagal.", f"The demo has failed: {failure}")
         return FAILED
     except Stopped as stopped:
@@ -93,7 +98,15 @@ def _ended(teller: Teller, ended: Ended) -> int:
 
 
 async def _run(
-    folder: Path, troupe: Troupe, teller: Teller, clock: Clock, *, once: bool, resume: bool, as_json: bool
+    folder: Path,
+    stories: Sequence[Story],
+    troupe: Troupe,
+    teller: Teller,
+    clock: Clock,
+    *,
+    once: bool,
+    resume: bool,
+    as_json: bool,
 ) -> int:
     troupe.listen((signal.SIGINT, signal.SIGTERM))
     await stop_leftovers(folder, clock)
@@ -106,13 +119,13 @@ async def _run(
         connectors=find_connectors(os.environ),
         ports=kept.state.ports,
     )
-    with teller.waiting("menyalakan gateway dan dua aplikasi", "starting the gateway and two apps"):
+    with teller.waiting("menyalakan gateway dan lima aplikasi", "starting the gateway and five apps"):
         await troupe.guarded(troupe.start(world))
         tokens = await troupe.guarded(fetch_tokens(world, kept, clock))
     patience_s = RESUMED_PATIENCE_S if goes_on else PATIENCE_S
     async with enter(world, tokens, clock) as company:
-        stage = Stage(company, kept, teller, clock, patience_s)
-        scenes = await troupe.guarded(_perform(stage, world, as_json))
+        props = Props(company=company, memory=kept, clock=clock, inbox=Inbox(world.data), patience_s=patience_s)
+        scenes = await troupe.guarded(_perform(stories, props, teller, world, as_json))
         if not once:
             finale.invite(teller, world, company, scenes)
             await troupe.stay()
@@ -135,33 +148,27 @@ async def _free(port: int) -> None:
         raise NotYet(f"port {port} is taken by another program")
 
 
-async def _perform(stage: Stage, world: World, as_json: bool) -> list[Scene]:
-    """Play all stories, judge them, tell the outcome."""
-    teller = stage.teller
+async def _perform(stories: Sequence[Story], props: Props, teller: Teller, world: World, as_json: bool) -> list[Scene]:
+    """Play the stories, judge them, tell the outcome."""
     teller.title(
-        "Gerbang Layanan Warga Barru: satu laporan, dua aplikasi, satu jejak",
-        f"Barru citizen-services gateway: one report, two apps, one trace · {world.gateway}",
+        "Gerbang Layanan Warga Barru: satu laporan, lima aplikasi, satu jejak",
+        f"Barru citizen-services gateway: one report, five apps, one trace · {world.gateway}",
         (
-            "Empat cerita, dimainkan lewat API publik; 112 dan Si-GAPDes disimulasikan sebagai proses tersendiri.",
-            "Four stories, played through the public API; 112 and Si-GAPDes are simulated, each by its own process.",
+            "Cerita-cerita dimainkan lewat API publik; tiap aplikasi disimulasikan oleh prosesnya sendiri.",
+            "The stories are played through the public API; each app is simulated by a process of its own.",
         ),
     )
-    titles = {story.ending.name: (story.indonesian, story.english) for story in STORIES}
-    troubles: dict[str, str] = {}
-    for number, story in enumerate(STORIES, start=1):
-        teller.story(number, story.indonesian, story.english)
-        try:
-            await story.play(stage)
-        except _TROUBLE as trouble:
-            troubles[story.ending.name] = str(trouble)
-            teller.say("", f"[red]berhenti di sini[/red]: {safe(str(trouble))}", "stuck here; going on with the next")
-    scenes, flood = await judge_all(stage, [story.ending for story in STORIES])
+    programme = Programme(stories, props, teller, world.data / "clock")
+    await programme.perform()
+    scenes, traces = await judge_all(props, teller, [story.ending for story in stories])
+    titles = {story.ending.name: (story.indonesian, story.english) for story in stories}
     finale.outcome(teller, scenes, titles, as_json)
     for scene in scenes:
         if not scene.ok:
-            _complain(teller, scene, troubles)
-    if flood is not None:
-        finale.trace(teller, flood)
+            _complain(teller, scene, programme.troubles)
+    whole = traces.get(scenes[0].code or "")
+    if whole is not None:
+        finale.trace(teller, whole)
     return scenes
 
 

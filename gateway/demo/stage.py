@@ -1,15 +1,17 @@
 """What a story stands on: the people, the apps, and steps that can be taken again without happening twice."""
 
+import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
 
-from gateway.demo.callers import Json, Officer, Person, Record
+from gateway.demo.callers import Json, Person, Record
 from gateway.demo.memory import Memory
-from gateway.demo.people import Company
-from gateway.demo.teller import Teller
+from gateway.demo.people import PHONE, Company
+from gateway.demo.teller import Tale
+from gateway.demo.texts import Inbox
 from gateway.demo.waiting import NotYet, until
 from gateway.flows.audit.words import Words
 from gateway.sdk.clock import Clock
@@ -25,21 +27,43 @@ class Filed(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     secret: str
-    replayed: bool
+    replayed: bool = False
+
+
+class Props(msgspec.Struct, kw_only=True):
+    """What all stories share. `filed` are reports by step, for a story's second act and for the judge; `patience_s` is
+    how long one step may take."""
+
+    company: Company
+    memory: Memory
+    clock: Clock
+    inbox: Inbox
+    patience_s: float
+    filed: dict[str, Filed] = {}
 
 
 class Stage:
-    """People, apps, memory and voice. `patience_s` is how long one step may take."""
+    """People, apps, memory, and the voice of one story."""
 
-    def __init__(self, company: Company, memory: Memory, teller: Teller, clock: Clock, patience_s: float) -> None:
-        self.people, self.cc112, self.sigapdes = company.people, company.cc112, company.sigapdes
-        self.memory, self.teller, self.clock = memory, teller, clock
-        self.patience_s = patience_s
+    def __init__(self, props: Props, tale: Tale) -> None:
+        self.people, self.officers = props.company.people, props.company.officers
+        self.memory, self.clock, self.inbox, self.filed = props.memory, props.clock, props.inbox, props.filed
+        self.say, self._tale, self._patience_s = tale.say, tale, props.patience_s
+
+    @property
+    def phone(self) -> Person:
+        """A phone without an account."""
+        return self.people[PHONE]
+
+    @property
+    def coordinator(self) -> Person:
+        """Who stands at all desks."""
+        return self.people["koordinator"]
 
     async def until(self, indonesian: str, english: str, look: Callable[[], Awaitable[Seen]]) -> Seen:
         """Wait for something, showing what; Late after `patience_s`."""
-        with self.teller.waiting(indonesian, english):
-            return await until(english, look, self.clock, self.patience_s)
+        with self._tale.waiting(indonesian, english):
+            return await until(english, look, self.clock, self._patience_s)
 
     # Steps that may be taken again.
 
@@ -50,26 +74,60 @@ class Stage:
             f"melaporkan {body['service']}", f"filing {body['service']}", partial(who.file, body, key, secret)
         )
         self.memory.acknowledge(step, key, answer["code"], replayed)
-        return Filed(code=answer["code"], secret=answer["secret"], replayed=replayed)
+        self.filed[step] = Filed(code=answer["code"], secret=answer["secret"], replayed=replayed)
+        return self.filed[step]
 
-    async def tell(self, step: str, who: Person, code: str, text: str, secret: str) -> None:
-        """Add a word to a report, once however often the step is taken."""
-        word = partial(who.tell, code, text, self.memory.key(step), secret)
-        await self.until(f"menjawab {code}", f"answering {code}", word)
+    async def tell(self, step: str, who: Person, code: str, body: Json, secret: str) -> Json:
+        """Add a word to a report, or answers, once however often the step is taken."""
+        word = partial(who.tell, code, body, self.memory.key(step), secret)
+        return await self.until(f"menjawab {code}", f"answering {code}", word)
 
-    async def born(self, step: str, where: Officer, fields: Json, text: str) -> Record:
+    async def born(self, step: str, app: str, fields: Json, text: str) -> Record:
         """Let a record be born in an app, with the step's mark at the end of its field `text`, unless it is there."""
-        mark = self.memory.mark(step)
+        mark, where = self.memory.mark(step), self.officers[app]
         for record in await where.records():
             if mark in str(record.fields.get(text, "")):
                 return record
         return await where.bear(fields | {text: f"{fields[text]} {mark}"})
 
-    async def move_incident(
-        self, ticket: str, word: str, units: Mapping[str, tuple[str, str]], note: str | None = None
+    async def desk(self, who: Person, code: str, verb: str, body: Json) -> Json | None:
+        """Do something at a desk; None if it has been done before."""
+        return await self.until(f"{verb} {code}", f"{verb} {code}", partial(who.verb, code, verb, body))
+
+    async def link(self, code: str, kind: str, other: str, reason: str) -> None:
+        """The coordinator says that a report is a `kind` of another."""
+        await self.desk(self.coordinator, code, "link", {"kind": kind, "code": other, "reason": reason})
+
+    async def escalate(self, step: str, who: Person, code: str, service: str, reason: str, description: str) -> str:
+        """Make an emergency of a report; return its code."""
+        await self.desk(who, code, "refer", {"service": service, "reason": reason, "description": description})
+        return await self.descendant(step, code, "escalated_from", service)
+
+    async def move(
+        self,
+        app: str,
+        reference: str,
+        word: str,
+        way: Sequence[str],
+        note: str | None = None,
+        document: Json | None = None,
     ) -> None:
-        """The dispatcher moves an incident, unless it has gone as far; `units` are (agency, word) by name."""
-        record = await self.cc112.record(ticket)
+        """An app's officer moves a record to `word`, unless it has gone as far along `way`."""
+        record = await self.officers[app].record(reference)
+        if way.index(record.word) < way.index(word):
+            await self.officers[app].advance(reference, word, note, document=document)
+
+    async def dispatch(
+        self,
+        ticket: str,
+        word: str,
+        units: Mapping[str, tuple[str, str]],
+        note: str | None = None,
+        outcome: str = "handled",
+    ) -> None:
+        """The dispatcher moves an incident, unless it has gone as far; `units` are (agency, word) by name, `outcome`
+        is that of a closing."""
+        record = await self.officers["cc112"].record(ticket)
         have = {unit["unit"]: UNIT_WORDS.index(unit["status"]) for unit in record.fields["dispatches"]}
         there = INCIDENT_WORDS.index(record.word) >= INCIDENT_WORDS.index(word) and all(
             have.get(unit, -1) >= UNIT_WORDS.index(status) for unit, (_, status) in units.items()
@@ -79,39 +137,72 @@ class Stage:
         sent = [{"unit": unit, "opd": opd, "status": status} for unit, (opd, status) in units.items()]
         fields: Json = {"dispatches": sent} if sent else {}
         if word == "CLOSED":
-            fields["closing"] = {"outcome": "handled", "text": note or ""}
-        await self.cc112.advance(ticket, word, None if word == "CLOSED" else note, fields)
+            fields["closing"] = {"outcome": outcome, "text": note or ""}
+        await self.officers["cc112"].advance(ticket, word, None if word == "CLOSED" else note, fields)
 
-    async def move_village(self, reference: str, word: str, way: Sequence[str], note: str | None = None) -> None:
-        """The village officer moves a record to `word`, unless it has gone as far along `way`."""
-        record = await self.sigapdes.record(reference)
-        if way.index(record.word) < way.index(word):
-            await self.sigapdes.advance(reference, word, note)
+    async def rescue(self, ticket: str, code: str, unit: tuple[str, str], closing: str) -> None:
+        """Play an incident from the dispatch of one unit (its name, its agency) to its end."""
+        name, agency = unit
+        steps: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+            ("DISPATCHED", "ASSIGNED", ("routed", "in_progress", "on_scene", "resolved")),
+            ("ON_THE_WAY", "ON_THE_WAY", ("in_progress", "on_scene", "resolved")),
+            ("ON_SCENE", "ON_SCENE", ("on_scene", "resolved")),
+            ("CLOSED", "DONE", ("resolved",)),
+        )
+        for word, unit_word, statuses in steps:
+            await self.dispatch(ticket, word, {name: (agency, unit_word)}, closing if word == "CLOSED" else None)
+            await self.reaches(code, *statuses)
 
     # What there is to see.
 
     async def report(self, code: str) -> Json:
         """Return a report as the coordinator sees it. Raises NotYet if there is none."""
-        return await self.people["koordinator"].read(f"/v1/reports/{code}")
+        return await self.coordinator.read(f"/v1/reports/{code}")
 
-    async def code_of(self, number: str) -> str:
+    async def code_of(self, step: str, number: str) -> str:
         """Wait until the gateway knows a report by a number that an app gave; return its code."""
 
         async def look() -> str:
-            found = await self.people["koordinator"].read("/v1/reports", {"q": number})
+            found = await self.coordinator.read("/v1/reports", {"q": number})
             codes = [str(report["code"]) for report in found["items"]]
             if len(codes) != 1:
                 raise NotYet(f"{len(codes)} reports with the number {number}")
             return codes[0]
 
-        return await self.until(f"gateway mendengar tentang {number}", f"the gateway hears of {number}", look)
+        code = await self.until(f"gateway mendengar tentang {number}", f"the gateway hears of {number}", look)
+        self.memory.learn(step, code)
+        return code
+
+    async def descendant(
+        self, step: str, code: str, kind: str, service: str, secret: str | None = None, who: Person | None = None
+    ) -> str:
+        """Wait until a report has a linked one of a service; return its code. With its secret it is looked at as its
+        reporter does."""
+
+        async def look() -> str:
+            seen = await (self.report(code) if secret is None else (who or self.phone).track(code, secret))
+            for link in seen["links"]:
+                if (link["kind"], link["direction"]) == (kind, "from"):
+                    path = f"/v1/reports/{link['code']}"
+                    other = await (
+                        self.report(link["code"])
+                        if secret is None
+                        else self.phone.read(path, headers={"X-Report-Secret": secret})
+                    )
+                    if other["service"]["code"] == service:
+                        return str(link["code"])
+            raise NotYet(f"{code} has no {kind} {service} yet")
+
+        found = await self.until(f"{service} dari {code}", f"{service} of {code}", look)
+        self.memory.learn(step, found)
+        return found
 
     async def reaches(self, code: str, *statuses: str, secret: str | None = None) -> Json:
         """Wait until a report has one of these statuses; return it as the coordinator sees it, or with its secret
         as its reporter does."""
 
         async def look() -> Json:
-            report = await (self.report(code) if secret is None else self.people["ponsel"].track(code, secret))
+            report = await (self.report(code) if secret is None else self.phone.track(code, secret))
             if report["status"] not in statuses:
                 raise NotYet(f"{code} is {report['status']}")
             return report
@@ -130,3 +221,8 @@ class Stage:
             raise NotYet(f"{code} has no number of {app} yet")
 
         return await self.until(f"{app} menerima {code}", f"{app} accepts {code}", look)
+
+
+def document(name: str, media_type: str, content: bytes) -> Json:
+    """Return a document as an app's officer adds it."""
+    return {"name": name, "media_type": media_type, "data": base64.b64encode(content).decode()}

@@ -21,6 +21,11 @@ _WHO: Final = {
     "gateway": "bold cyan",
     "cc112": "bold magenta",
     "sigapdes": "bold magenta",
+    "singgah": "bold magenta",
+    "pending": "bold magenta",
+    "ppid": "bold magenta",
+    "opd": "bold yellow",
+    "waktu": "bold white",
     "auditor": "bold blue",
 }
 """Who speaks, with the colour it has; anybody else is plain."""
@@ -55,6 +60,12 @@ class Teller:
             self.out.print()
             heading = Text.assemble((f"{number} · {indonesian}", "bold"), ("  " + english, "dim"))
             self.out.print(Rule(heading, align="left", style="cyan"), width=self.width)
+
+    def pause(self, indonesian: str, english: str) -> None:
+        """Tell what happens between two acts."""
+        if self.loud:
+            self.out.print()
+            self.out.print(Text(indonesian, "bold yellow"), Text(english, "dim"), sep="\n")
 
     def heading(self, indonesian: str, english: str) -> None:
         """Open a part that is a result."""
@@ -132,6 +143,40 @@ class Teller:
         line.add_row(who, Text.from_markup(indonesian))
         line.add_row("", Text.from_markup(english, style="dim"))
         return line
+
+
+class Tale:
+    """The voice of one story. Stories are played at the same time and told one after the other: until it is its turn a
+    story's lines are kept."""
+
+    def __init__(self, teller: Teller, number: int, indonesian: str, english: str) -> None:
+        self._teller, self._title = teller, (number, indonesian, english)
+        self._kept: list[tuple[str, str, str]] = []
+        self._turn = False
+
+    def begin(self) -> None:
+        """Give it its turn: tell what it kept, and from now on everything at once."""
+        self._turn = True
+        self._teller.story(*self._title)
+        for line in self._kept:
+            self._teller.say(*line)
+        self._kept.clear()
+
+    def say(self, who: str, indonesian: str, english: str) -> None:
+        """Tell one step, as `Teller.say`."""
+        if self._turn:
+            self._teller.say(who, indonesian, english)
+        else:
+            self._kept.append((who, indonesian, english))
+
+    @contextmanager
+    def waiting(self, indonesian: str, english: str) -> Iterator[None]:
+        """Show what is being waited for, if it is its turn."""
+        if not self._turn:
+            yield
+            return
+        with self._teller.waiting(indonesian, english):
+            yield
 
 
 def safe(text: str) -> str:

@@ -1,9 +1,14 @@
 """Files of reports: how they stand, and what is known about one beside its bytes."""
 
+from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import msgspec
+
+UPLOADS_WAIT: Final = timedelta(hours=24)
+"""How long an upload waits for a report that names it."""
 
 
 class FileState(StrEnum):

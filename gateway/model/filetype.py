@@ -30,6 +30,9 @@ _PACKED: Final = (
 _MACROS: Final = b"vbaProject.bin"
 _CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\n\r\f")
 _BOM: Final = "\ufeff"
+_LONGEST_NAME: Final = 120
+_SUFFIXES: Final = {"image/jpeg": {"jpg", "jpeg"}, "text/plain": {"txt", "csv"}}
+"""Other usual ends of names."""
 
 
 def sniff(content: bytes) -> FileType | None:
@@ -52,6 +55,17 @@ def sniff(content: bytes) -> FileType | None:
 def is_page(content: bytes) -> bool:
     """Tell whether this is a web page (or other markup): what a server says when it has no file to give."""
     return content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+
+
+def named(name: str, kind: FileType) -> str:
+    """Return a name for a file as people and their computers can use it: one part, nothing that cannot be seen, with
+    the end that its kind has."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    seen = "".join(char for char in last if char.isprintable()).strip(" .")
+    stem, dot, suffix = seen.rpartition(".")
+    if dot and suffix.lower() in _SUFFIXES.get(kind.media_type, {kind.suffix}):
+        return f"{stem[:_LONGEST_NAME] or 'dokumen'}.{suffix.lower()}"
+    return f"{seen[:_LONGEST_NAME] or 'dokumen'}.{kind.suffix}"
 
 
 def _is_text(content: bytes) -> bool:

@@ -7,7 +7,7 @@ has. The HTTP client is loaded when it is first used, so that reading a manifest
 from typing import TYPE_CHECKING
 
 from gateway.model import territory
-from gateway.sdk.abilities import Amends, Finds, Lists, Polls, Reads, Receives, Submits, Sweeps
+from gateway.sdk.abilities import Amends, Fetches, Finds, Lists, Polls, Reads, Receives, Submits, Sweeps
 from gateway.sdk.app import App
 from gateway.sdk.clock import Clock
 from gateway.sdk.errors import Ambiguous, AppError, ContractBroken, Rejected, Retryable, Unauthorized
@@ -52,6 +52,7 @@ __all__ = [
     "Document",
     "Event",
     "Exchange",
+    "Fetches",
     "Finds",
     "Hook",
     "Http",

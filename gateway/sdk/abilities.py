@@ -1,6 +1,6 @@
 """What a connector can do. One method each; a class has the ability if and only if it has the method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Protocol, runtime_checkable
 
@@ -61,6 +61,14 @@ class Sweeps(Protocol):
 
     async def sweep(self, day: date) -> Batch:
         """Return one event per record changed on `day` (the app's calendar)."""
+
+
+@runtime_checkable
+class Fetches(Protocol):
+    """Proves to the app that the gateway may have its files; without it they are asked for as anybody could."""
+
+    def document_headers(self) -> Mapping[str, str]:
+        """Return the headers of a request for a document, asked anew for each try. Raises Unauthorized to log in."""
 
 
 @runtime_checkable

@@ -114,6 +114,7 @@ class Http:
         missing: Collection[int] = (404,),
         body_verdict: BodyVerdict | None = None,
         decode: type[Any] | None = None,
+        max_bytes: int | None = None,
     ) -> Answer:
         """Make one request and return its answer, or raise one of the five errors.
 
@@ -122,7 +123,7 @@ class Http:
         change something by it, whatever the method. `decode` is the form of every success (`bytes`: not JSON);
         `body_verdict` gets each envelope so decoded, of success and refusal alike. A `headers` provider that
         raises Unauthorized asks for a login first; a `form` provider is asked again after one, for apps that want
-        their token among the fields.
+        their token among the fields. `max_bytes` is what the answer may have, where that is not as the manifest says.
         """
         if write and not self._writes:
             raise Retryable("the app is in shadow: nothing is written to it")
@@ -135,6 +136,7 @@ class Http:
             body=body,
             content_type=content_type,
             headers=headers or {},
+            max_bytes=max_bytes,
         )
         expected = Expected(
             statuses=expect,
@@ -230,7 +232,7 @@ class Http:
             trace_request_ctx=trip,
         )
         try:
-            content = await _read(response, self._limits.max_response_bytes)
+            content = await _read(response, request.max_bytes or self._limits.max_response_bytes)
         finally:
             response.close() if request.write else response.release()
         return Answer(

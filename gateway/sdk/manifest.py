@@ -65,6 +65,15 @@ class Scheme(StrEnum):
     STATIC = "static-token"
 
 
+_HEADERS: Final = {
+    Scheme.HMAC: (("timestamp_header", "signature_header"), ("signature_prefix",)),
+    Scheme.STANDARD: ((), ()),
+    Scheme.BEARER: ((), ()),
+    Scheme.STATIC: (("signature_header",), ()),
+}
+"""What `[webhook]` must say for each scheme, and what it may say beside it."""
+
+
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
@@ -219,8 +228,10 @@ def decode_manifest(text: str, origin: str = FILE) -> Manifest:
 
 
 def _named(data: dict[str, Any], message: str) -> str:
-    """Put keys into a message that says `[...]` for them: the one that fails when it stands there alone."""
+    """Complete the place in a message: `$` where it has none, and for `[...]` the key that fails when it is alone."""
     what, found, place = message.rpartition(" - at ")
+    if not found:
+        return f"{message} - at `$`"
     if "[...]" not in place:
         return message
     resolved: list[str] = []
@@ -335,10 +346,10 @@ def _words(manifest: Manifest) -> Iterator[str]:
 def _webhook(webhook: Webhook, secrets: dict[str, str]) -> Iterator[str]:
     if webhook.secret not in secrets:
         yield f"$.webhook.secret {webhook.secret!r} is not in [secrets]"
-    needed = {
-        Scheme.HMAC: ("timestamp_header", "signature_header"),
-        Scheme.STATIC: ("signature_header",),
-    }.get(webhook.scheme, ())
+    needed, allowed = _HEADERS[webhook.scheme]
     for field in needed:
         if not getattr(webhook, field):
             yield f"$.webhook.{field} is needed by {webhook.scheme.value!r}"
+    for field in ("timestamp_header", "signature_header", "signature_prefix"):
+        if getattr(webhook, field) and field not in {*needed, *allowed}:
+            yield f"$.webhook.{field} means nothing to {webhook.scheme.value!r}: leave it out"

@@ -18,7 +18,8 @@ _BREAKS: Final = frozenset("\r\n\0")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One request; `shown` is its path as evidence may show it, `write` whether the app may change by it."""
+    """One request; `shown` is its path as evidence may show it, `write` whether the app may change by it, `max_bytes`
+    what its answer may have (None: as the manifest says)."""
 
     method: str
     url: str
@@ -27,6 +28,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     content_type: str | None
     headers: Headers
+    max_bytes: int | None = None
 
 
 def url_of(base: str, path: str, values: Mapping[str, object], query: Query | None, write: bool) -> str:

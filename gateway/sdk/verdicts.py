@@ -16,8 +16,8 @@ from gateway.sdk.exchange import Answer
 from gateway.sdk.manifest import ErrorName
 
 BodyVerdict = Callable[[Any], None]
-"""Gets the decoded envelope of an answer (the bytes of a success, where they are not to be decoded); raises one of the
-five errors, or returns if all is well."""
+"""Gets the decoded envelope of an answer (its bytes, where they are not to be decoded); raises one of the five errors,
+or returns if all is well."""
 
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: an app that asks to be left alone for longer is asked again after a day."""
@@ -85,8 +85,11 @@ def _read(answer: Answer, expected: Expected) -> None:
 def _ask_body(answer: Answer, expected: Expected, verdict: BodyVerdict) -> None:
     if answer.is_page:
         return
+    if expected.decode is bytes:
+        verdict(answer.body)
+        return
     try:
-        envelope = answer.json(Any if expected.decode in {None, bytes} else expected.decode)
+        envelope = answer.json(Any if expected.decode is None else expected.decode)
     except (ContractBroken, Ambiguous):
         return  # not the app's own refusal: the status alone decides
     verdict(envelope)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
+from gateway.demo.ending import Ending, Wanted
 from gateway.demo.stage import Filed, Stage
-from gateway.demo.stories.cast import FIRE_FAMILY, LETTER_WAY, NEPO, letter, place
-from gateway.demo.verdict import Ending, Wanted
+from gateway.demo.stories.cast import FIRE_FAMILY, LETTER_WAY, NEPO, VILLAGE_WAY, letter, place
 
 TITLE: Final = ("Kebakaran tanpa sinyal di Nepo", "Fire without signal at Nepo")
 
@@ -31,7 +31,7 @@ async def play(stage: Stage) -> None:
     household = FIRE_FAMILY
     record = await stage.born(
         _TYPED,
-        stage.sigapdes,
+        "sigapdes",
         {
             "kind": "kerusakan",
             "kode_desa": NEPO.village.replace(".", ""),
@@ -46,13 +46,13 @@ async def play(stage: Stage) -> None:
         "keterangan",
     )
     reference = record.reference
-    stage.teller.say(
+    stage.say(
         "desa",
         f"operator Desa Nepo mengetik data kebakaran langsung di Si-GAPDes: [b]{reference}[/b] (tanpa sinyal)",
         "the village operator types the fire into Si-GAPDes itself (no signal, late)",
     )
-    typed = await stage.code_of(reference)
-    stage.teller.say(
+    typed = await stage.code_of(_TYPED, reference)
+    stage.say(
         "gateway",
         f"menemukan data yang lahir di sana dan membuka [b]{typed}[/b]",
         "finds the record that was born there and opens a report",
@@ -70,30 +70,20 @@ async def play(stage: Stage) -> None:
         },
     )
     ticket = await stage.arrives(fire.code, "cc112")
-    stage.teller.say(
+    stage.say(
         "desa",
         f"melaporkan darurat lewat gateway, terjadi [b]dua jam lalu[/b]: [b]{fire.code}[/b] → tiket [b]{ticket}[/b]",
         "reports the emergency through the gateway, two hours after it broke out → a 112 ticket",
     )
     await _extinguish(stage, ticket, fire.code)
-    await stage.move_village(reference, "3", ("1", "2", "3"), "Data diverifikasi, bantuan dijadwalkan")
+    await stage.move("sigapdes", reference, "3", VILLAGE_WAY, "Data diverifikasi, bantuan dijadwalkan")
     await _papers(stage, fire)
     await stage.reaches(typed, "resolved")
 
 
 async def _extinguish(stage: Stage, ticket: str, code: str) -> None:
-    name, agency = _DAMKAR
-    steps: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-        ("DISPATCHED", "ASSIGNED", ("routed", "in_progress", "on_scene", "resolved")),
-        ("ON_THE_WAY", "ON_THE_WAY", ("in_progress", "on_scene", "resolved")),
-        ("ON_SCENE", "ON_SCENE", ("on_scene", "resolved")),
-        ("CLOSED", "DONE", ("resolved",)),
-    )
-    for word, unit_word, statuses in steps:
-        note = "Api padam, satu rumah habis terbakar, tidak ada korban jiwa" if word == "CLOSED" else None
-        await stage.move_incident(ticket, word, {name: (agency, unit_word)}, note)
-        await stage.reaches(code, *statuses)
-    stage.teller.say(
+    await stage.rescue(ticket, code, _DAMKAR, "Api padam, satu rumah habis terbakar, tidak ada korban jiwa")
+    stage.say(
         "112",
         "regu pertama dari luar wilayah: Damkar Parepare; api padam, tiket ditutup → “selesai”",
         "the first team is from outside: Parepare's fire brigade; fire out, ticket closed → “resolved”",
@@ -105,9 +95,9 @@ async def _papers(stage: Stage, fire: Filed) -> None:
     body = letter(FIRE_FAMILY, NEPO, "kehilangan", "KTP dan KK hangus terbakar; surat untuk mengurus penggantinya")
     filed = await stage.file(_LETTER, stage.people["warga"], body | {"follow_up_to": fire.code}, fire.secret)
     reference = await stage.arrives(filed.code, "sigapdes")
-    await stage.move_village(reference, "4", LETTER_WAY, "Diambil keluarga, diteruskan ke Disdukcapil")
+    await stage.move("sigapdes", reference, "4", LETTER_WAY, "Diambil keluarga, diteruskan ke Disdukcapil")
     await stage.reaches(filed.code, "resolved")
-    stage.teller.say(
+    stage.say(
         "warga",
         f"meminta surat kehilangan KTP dan KK, tindak lanjut kebakaran: [b]{filed.code}[/b] → {reference}, diambil",
         "asks for a letter about the burnt ID papers, following up the fire → collected",

@@ -4,9 +4,9 @@ import asyncio
 from typing import Final
 
 from gateway.demo.callers import Json
+from gateway.demo.ending import Ending, Wanted
 from gateway.demo.stage import Stage
-from gateway.demo.stories.cast import DAMAGE_WAY, HOUSES, TAKKALASI, damage
-from gateway.demo.verdict import Ending, Wanted
+from gateway.demo.stories.cast import HOUSES, TAKKALASI, VILLAGE_WAY, damage
 
 TITLE: Final = ("Banjir di Takkalasi", "Flood at Takkalasi")
 
@@ -38,7 +38,7 @@ async def play(stage: Stage) -> None:
     await _rescue(stage, ticket, code)
     await _houses(stage, ticket)
     await stage.reaches(code, "resolved")
-    stage.teller.say(
+    stage.say(
         "auditor",
         f"menelusuri tiket [b]{ticket}[/b]: satu jejak lewat 112, gateway dan Si-GAPDes (dicetak di bawah)",
         f"traces ticket {ticket}: one trail through 112, gateway and Si-GAPDes (printed below)",
@@ -48,7 +48,7 @@ async def play(stage: Stage) -> None:
 async def _call(stage: Stage) -> tuple[str, str]:
     incident = await stage.born(
         _CALL,
-        stage.cc112,
+        "cc112",
         {
             "category": "BANJIR",
             "priority": 1,
@@ -66,13 +66,13 @@ async def _call(stage: Stage) -> tuple[str, str]:
         "narrative",
     )
     ticket = incident.reference
-    stage.teller.say(
+    stage.say(
         "112",
         f"menerima telepon: air setinggi pinggang di Takkalasi → tiket [b]{ticket}[/b]",
         "takes a call: water waist-high at Takkalasi → a ticket",
     )
-    code = await stage.code_of(ticket)
-    stage.teller.say(
+    code = await stage.code_of(_CALL, ticket)
+    stage.say(
         "gateway",
         f"mendengar lewat webhook bertanda tangan dan membuka laporan [b]{code}[/b] (EM-FLOOD, BPBD)",
         "hears by signed webhook and opens a report here",
@@ -83,20 +83,20 @@ async def _call(stage: Stage) -> tuple[str, str]:
 async def _rescue(stage: Stage, ticket: str, code: str) -> None:
     async def move(word: str, unit_word: str, note: str | None = None) -> None:
         units = {unit: (agency, unit_word) for unit, agency in _UNITS.items()}
-        await stage.move_incident(ticket, word, units, note)
+        await stage.dispatch(ticket, word, units, note)
 
     await move("DISPATCHED", "ASSIGNED")
     await stage.reaches(code, "routed", "in_progress", "on_scene", "resolved")
     await move("ON_THE_WAY", "ON_THE_WAY")
     await stage.reaches(code, "in_progress", "on_scene", "resolved")
-    stage.teller.say(
+    stage.say(
         "112",
         "mengirim BPBD dan Basarnas; keduanya di jalan → warga melihat “ditangani”",
         "sends BPBD and Basarnas; both on the way → people see “in progress”",
     )
     await move("ON_SCENE", "ON_SCENE", "Perahu karet tiba, evakuasi 3 lansia")
     await stage.reaches(code, "on_scene", "resolved")
-    stage.teller.say(
+    stage.say(
         "112",
         "regu tiba di lokasi, tiga lansia dievakuasi → “petugas di lokasi”",
         "the teams arrive, three elderly people are brought out → “on scene”",
@@ -104,7 +104,7 @@ async def _rescue(stage: Stage, ticket: str, code: str) -> None:
     await move("ON_SCENE", "DONE")
     await move("CLOSED", "DONE", "Seluruh warga terevakuasi, air surut")
     await stage.reaches(code, "resolved")
-    stage.teller.say("112", "menutup tiket, tertangani → laporan “selesai”", "closes the ticket, handled → “resolved”")
+    stage.say("112", "menutup tiket, tertangani → laporan “selesai”", "closes the ticket, handled → “resolved”")
 
 
 async def _houses(stage: Stage, ticket: str) -> None:
@@ -118,23 +118,23 @@ async def _houses(stage: Stage, ticket: str) -> None:
     codes = await asyncio.gather(
         *(file(number, damage(household, TAKKALASI, "banjir", at)) for number, household in enumerate(HOUSES, start=1))
     )
-    stage.teller.say(
+    stage.say(
         "desa",
         f"operator Kelurahan Takkalasi mendata [b]{len(codes)} rumah rusak[/b], tindak lanjut dari tiket 112",
         f"the lurah's operator records {len(codes)} damaged houses, following up the 112 ticket",
     )
     references = await asyncio.gather(*(stage.arrives(code, "sigapdes") for code in codes))
     reference, code = references[_MOVED - 1], codes[_MOVED - 1]
-    stage.teller.say(
+    stage.say(
         "sigapdes",
         f"menyimpan {len(set(references))} data kerusakan; [b]{code}[/b] di sana bernama [b]{reference}[/b]",
         "keeps every record once, each under its own number",
     )
-    await stage.move_village(reference, "2", DAMAGE_WAY)
+    await stage.move("sigapdes", reference, "2", VILLAGE_WAY)
     await stage.reaches(code, "in_progress", "resolved")
-    await stage.move_village(reference, "3", DAMAGE_WAY, "Bantuan seng dan sembako sudah disalurkan")
+    await stage.move("sigapdes", reference, "3", VILLAGE_WAY, "Bantuan seng dan sembako sudah disalurkan")
     await stage.reaches(code, "resolved")
-    stage.teller.say(
+    stage.say(
         "sigapdes",
         f"petugas menangani {reference}, lalu selesai: bantuan disalurkan → {code} “selesai”",
         "the officer handles it, then done: relief handed out → “resolved”",

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from gateway.kernel.host import Host, Outcome
 from gateway.kernel.ledger import Act, Ledger
+from gateway.kernel.ledger.files import announce
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.model.case import CaseEvent
@@ -60,6 +61,7 @@ def received(
     case = case_ref(case_row)
     have = {(number["kind"], number["value"]) for number in whole.references_of(case.id)}
     act.refer(report, case, [(r.kind, r.value) for r in receipt.references if (r.kind, r.value) not in have])
+    announce(act, report, case, receipt.documents)
     if row["command"] != Command.OPEN:
         return
     status = host.status_of(case.app, case_row["profile"], receipt.word) if receipt.word else None

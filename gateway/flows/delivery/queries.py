@@ -107,3 +107,51 @@ def unattended(connection: Connection, since: datetime, limit: int) -> list[Row]
         .limit(limit)
     )
     return [dict(row) for row in found.mappings()]
+
+
+def spent(connection: Connection, limit: int) -> list[Row]:
+    """Return files that are only passed on and that nobody carries any more: no delivery of their case is under way,
+    and the case does not wait to be complete before it begins. `ended` is how the case's last delivery stands."""
+    under_way = exists().where(
+        t.delivery.c.case_id == t.attachment.c.case_id,
+        t.delivery.c.command == Command.OPEN,
+        or_(t.delivery.c.state.in_(_WAITING), _SENDING),
+    )
+    incomplete = exists().where(t.ask.c.case_id == t.attachment.c.case_id, t.ask.c.state == "open", t.ask.c.opens)
+    ended = (
+        select(t.delivery.c.state)
+        .where(t.delivery.c.case_id == t.attachment.c.case_id, t.delivery.c.command == Command.OPEN)
+        .order_by(t.delivery.c.number.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    found = connection.execute(
+        select(
+            t.attachment,
+            t.report.c.code,
+            t.report.c.version.label("report_version"),
+            t.report.c.kek.label("report_kek"),
+            t.report.c.wrapped.label("report_wrapped"),
+            t.cases.c.number,
+            t.cases.c.app.label("case_app"),
+            t.cases.c.version.label("case_version"),
+            ended.label("ended"),
+        )
+        .join(t.report, t.report.c.id == t.attachment.c.report_id)
+        .join(t.cases, t.cases.c.id == t.attachment.c.case_id)
+        .where(t.attachment.c.state == FileState.TRANSIT, ~under_way, ~incomplete)
+        .order_by(t.attachment.c.created_at)
+        .limit(limit)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def unnamed(connection: Connection, before: datetime, limit: int) -> list[Row]:
+    """Return uploads made before an instant that no report has named."""
+    found = connection.execute(
+        select(t.attachment)
+        .where(t.attachment.c.state == FileState.UPLOAD, t.attachment.c.created_at <= before)
+        .order_by(t.attachment.c.created_at)
+        .limit(limit)
+    )
+    return [dict(row) for row in found.mappings()]

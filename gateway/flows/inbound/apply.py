@@ -18,6 +18,7 @@ from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Ledger, Stale, Taken
 from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.files import announce
 from gateway.kernel.ledger.outcome import accepted, decided, settle_delivery
 from gateway.kernel.ledger.progress import Happening, progress
 from gateway.kernel.ledger.reading import (
@@ -157,6 +158,7 @@ class Applier:
         await self._resolve(act, whole, event)
         have = {(number["kind"], number["value"]) for number in whole.references_of(ref.id)}
         act.refer(report, ref, [(r.kind, r.value) for r in event.references if (r.kind, r.value) not in have])
+        announce(act, report, ref, event.documents)
         status = self._host.status_of(self.app, case["profile"], event.word) if event.word else None
         happening = Happening(
             event=CaseEvent(id=event.id, at=event.at, seq=event.seq, status=status, word=event.word),

@@ -45,12 +45,14 @@ class Drift(msgspec.Struct, frozen=True):
 
 def drift_of(manifest: Manifest, before: Listed | None, now: Listed) -> Drift:
     """Hold what an app lists against our maps, and against what it listed last (None: never)."""
-    profiles = [manifest, *manifest.profiles.values()]
+    profiles = manifest.profiles.values()
+    categories = [manifest.categories, *(one.categories for one in profiles if one.categories is not None)]
+    statuses = [manifest.statuses, *(one.statuses for one in profiles if one.statuses is not None)]
     maps = {
-        "category": {word for one in profiles for word in one.categories.inward},
-        "status": {word for one in profiles for word in one.statuses},
+        "category": {word for one in categories for word in one.inward},
+        "status": {word for one in statuses for word in one},
     }
-    sent = {word for one in profiles for word in one.categories.out.values()}
+    sent = {word for one in categories for word in one.out.values()}
     standing: dict[tuple[str, str], str] = {}
     seen: dict[tuple[str, str], str] = {}
     for kind, entries in now.items():
@@ -88,7 +90,7 @@ class Lister:
         """Look once a day; True if it was looked at now."""
         row = await self._ledger.read(queries.cursor, f"{self.app}/{READER}")
         real = self._ledger.clock.real()
-        if row and (real - row["polled_at"]).total_seconds() < EVERY_S or not self._host.ready(self.app):
+        if (row and (real - row["polled_at"]).total_seconds() < EVERY_S) or not self._host.ready(self.app):
             return False
         return await self.look()
 

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.model.delivery import DeliveryState
+from gateway.model.file import DocumentState
 
 Row = dict[str, Any]
 
@@ -90,4 +91,40 @@ def open_alerts(connection: Connection, app: str, kind: str) -> dict[str, UUID]:
             t.alert.c.app == app, t.alert.c.kind == kind, t.alert.c.cleared_at.is_(None)
         )
     )
-    return {subject: alert for subject, alert in found}
+    return {row.subject: row.id for row in found}
+
+
+def documents_due(connection: Connection, app: str, real: datetime, limit: int) -> list[Row]:
+    """Return documents of an app that wait to be fetched, with their report and case, oldest first."""
+    return _documents(connection, limit, t.document.c.app == app, t.document.c.due_at <= real)
+
+
+def documents_overdue(connection: Connection, before: datetime, limit: int) -> list[Row]:
+    """Return documents that wait since before an instant, of whatever app."""
+    return _documents(connection, limit, t.document.c.made_at <= before)
+
+
+def _documents(connection: Connection, limit: int, *which: ColumnElement[bool]) -> list[Row]:
+    found = connection.execute(
+        select(
+            t.document,
+            t.report.c.code,
+            t.report.c.version.label("report_version"),
+            t.report.c.kek.label("report_kek"),
+            t.report.c.wrapped.label("report_wrapped"),
+            t.cases.c.number,
+            t.cases.c.version.label("case_version"),
+        )
+        .join(t.report, t.report.c.id == t.document.c.report_id)
+        .join(t.cases, t.cases.c.id == t.document.c.case_id)
+        .where(t.document.c.state == DocumentState.WAITING, *which)
+        .order_by(t.document.c.due_at, t.document.c.id)
+        .limit(limit)
+    )
+    return [dict(row) for row in found.mappings()]
+
+
+def files_of(connection: Connection, report_id: UUID) -> list[Row]:
+    """Return all files that a report has or had."""
+    found = connection.execute(select(t.attachment).where(t.attachment.c.report_id == report_id))
+    return [dict(row) for row in found.mappings()]

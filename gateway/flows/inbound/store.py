@@ -62,9 +62,9 @@ class Store:
     ) -> int:
         """Keep what is new and move the cursor, in one transaction; return how many were new.
 
-        `source` is `webhook`, `poll`, `read` or `sweep`; `more` adds to the act, told how many are new. News that is known is left out; a bad row is quarantined by its
-        id with an alert, and its neighbours go on. Two processes that bring the same news do not disturb each
-        other: the later one leaves out what the earlier one kept.
+        `source` is `webhook`, `poll`, `read` or `sweep`; `more` adds to the act, told how many are new. News that is
+        known is left out; a bad row is quarantined by its id with an alert, and its neighbours go on. Two processes
+        that bring the same news do not disturb each other: the later one leaves out what the earlier one kept.
         """
         by_name = {row_name(item): item for item in news}
         while True:

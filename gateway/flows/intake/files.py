@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -17,14 +16,13 @@ from gateway.kernel.policy.asking import file_faults
 from gateway.kernel.policy.opening import File
 from gateway.model.answers import Datatype
 from gateway.model.catalogue import Field, Service
-from gateway.model.file import About, upload_id
+from gateway.model.file import UPLOADS_WAIT, About, upload_id
 from gateway.model.filetype import JPEG, PDF, PNG, sniff
 from gateway.model.principal import GATEWAY, Principal
 from gateway.model.problem import Fault, Problem, pointer_to, refused
 
 LIMIT: Final = 5 * 1024 * 1024
 _WAITING_LIMIT: Final = 60 * 1024 * 1024
-_WAITING: Final = timedelta(hours=24)
 _ACCEPTED: Final = (JPEG, PNG, PDF)
 _PICTURES: Final = (JPEG, PNG)
 
@@ -53,7 +51,7 @@ class Files:
             async with self._decoding:
                 picture = await asyncio.to_thread(cleaned, content, kind.media_type, LIMIT)
             content, latitude, longitude = picture.content, picture.latitude, picture.longitude
-        since = self._ledger.clock.real() - _WAITING
+        since = self._ledger.clock.real() - UPLOADS_WAIT
         if await self._ledger.read(queries.uploaded, principal.key, since) + len(content) > _WAITING_LIMIT:
             raise Problem("attachment-quota")
         act = self._ledger.act(GATEWAY, "POST /v1/attachments")

@@ -33,6 +33,8 @@ class Claimer:
         if owner is not None:
             raise Problem("claim-impossible")
         act = self._ledger.act(caller.actor, "POST /v1/reports/claim")
+        # Told once: two notices of one moment would name a part to those who work on the other.
+        act.say(whole.ref(self._ledger.vault), "report.claimed", "reporter")
         secret, parts = self._take(act, caller, whole), []
         for part_id in await self._ledger.read(queries.unclaimed_parts, whole.id):
             part = await self._ledger.read(report_by_id, EVERYTHING, part_id)
@@ -42,7 +44,6 @@ class Claimer:
 
     def _take(self, act: Act, caller: Caller, whole: Whole) -> str:
         report, epoch = whole.ref(self._ledger.vault), whole.report["epoch"] + 1
-        act.say(report, "report.claimed", "reporter")
         act.record(whole.code, "report.claimed", rule=RULE, facts={"epoch": epoch})
         act.touch(report, owner=caller.principal.key, epoch=epoch, sealed_phone=None)
         return self._secret(whole, epoch)

@@ -109,9 +109,13 @@ class Reopener:
             self._take_over(doing, case)
             return
         known = events[case["id"]]
-        event = by_gateway(doing.act, case, known, Status.REOPENED, doing.name)
+        event = by_gateway(doing.act, case, known, Status.REOPENED, doing.name, self._now(app))
         happening = Happening(event=event, kind="reopened", by="reporter", rule=RULE, silent=True)
         doing.steps.append(Step(case_id=case["id"], happenings=[happening], known=known, heard=app == DESK))
+
+    def _now(self, app: str) -> datetime | None:
+        """Return an app's own time, None where it is not known."""
+        return self._host.get(app).app.http.app_now() if app in self._host.apps() else None
 
     def _told_there(self, case: Row) -> bool:
         """Tell whether the app can be told in words."""

@@ -16,7 +16,7 @@ import structlog
 from gateway.kernel.host.news import entry_sound, receipt_fault, sound
 from gateway.kernel.host.outcome import Outcome, outcome_of
 from gateway.model.delivery import Verdict
-from gateway.sdk import AppError, Batch, Exchange, Receipt, Upstream
+from gateway.sdk import Answer, AppError, Batch, Exchange, Receipt, Upstream
 from gateway.sdk.exchange import Call, calling
 
 if TYPE_CHECKING:
@@ -129,6 +129,21 @@ async def entries(loaded: "LoadedConnector", method: Method, deadline_s: float |
         outcome = _foreign_value(loaded, listed, made, Verdict.BROKEN)
     loaded.health.note(outcome)
     return outcome
+
+
+async def fetch(loaded: "LoadedConnector", method: Method, deadline_s: float | None) -> Outcome:
+    """Run a request for a document: accepted with its bytes, or absent.
+
+    It says nothing of how the app is doing: that one file is forbidden or gone must not keep reports from it.
+    """
+    made, ended = await _read(loaded, method, deadline_s)
+    if ended.error is not None:
+        return _failed(loaded, ended.error, made, writing=False)
+    if not isinstance(ended.value, Answer):
+        return _foreign_value(loaded, ended.value, made, Verdict.BROKEN)
+    if ended.value.absent:
+        return Outcome(verdict=Verdict.ABSENT, cause="absent", exchanges=made)
+    return Outcome(verdict=Verdict.ACCEPTED, content=ended.value.body, exchanges=made)
 
 
 async def _read(

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from gateway.kernel.host import call
+from gateway.kernel.host.documents import FOREIGN_HOST, own_link, request_for
 from gateway.kernel.host.hooks import translate
 from gateway.kernel.host.load import LoadFault
 from gateway.kernel.host.loaded import LoadedConnector, build
@@ -217,6 +218,19 @@ class Host:
         if not isinstance(instance, Polls):
             return Outcome(verdict=Verdict.REJECTED, cause="cannot")
         return await call.gather(loaded, lambda: instance.poll(cursor), deadline_s)
+
+    async def document(self, app: str, url: str, limit: int, deadline_s: float | None = None) -> Outcome:
+        """Fetch a file of at most `limit` bytes from the app's own host, with what the connector shows for it.
+
+        A link that leads anywhere else is rejected, cause `foreign_host`, and nothing is asked of anybody.
+        """
+        loaded = self._usable(app)
+        if isinstance(loaded, Outcome):
+            return loaded
+        link = own_link(loaded.app.base_url, url)
+        if link is None:
+            return Outcome(verdict=Verdict.REJECTED, cause=FOREIGN_HOST)
+        return await call.fetch(loaded, lambda: request_for(loaded, link, limit), deadline_s)
 
     async def read(self, app: str, reference: str, after: str | None, deadline_s: float | None = None) -> Outcome:
         """Read one record of the app, after `after`."""

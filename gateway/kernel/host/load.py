@@ -33,6 +33,7 @@ FOREIGN_FAULTS: Final = (
 one broken connector takes nobody else down."""
 
 
+_SYNC: Final = {"receive": "it only translates", "document_headers": "it only says what is known"}
 _ASYNC: Final = ("submit", "find", "poll", "amend", "read", "sweep", "catalogue", "login")
 
 
@@ -90,7 +91,7 @@ def misfits_of(connector: type, manifest: Manifest) -> list[str]:
             if holds and issubclass(connector, ability)
         ),
         *(f"{method} must be async" for method in _ASYNC if _is_async(connector, method) is False),
-        *(["receive must not be async: it only translates"] if _is_async(connector, "receive") else []),
+        *(f"{method} must not be async: {why}" for method, why in _SYNC.items() if _is_async(connector, method)),
     ]
 
 

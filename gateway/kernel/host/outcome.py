@@ -34,14 +34,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `cause` is a code of ours (`connect_failed`, `timeout`, `http_503`, `refused`, `connector_error`, …) and holds
     nothing of what the app said; `message` may, so it belongs into the vault. `field` is what a person can mend,
-    `after` the seconds the app asked for; `batch` is what a poll, a reading, a sweep or a webhook
-    brought, `listed` the app's own catalogue; `exchanges` are the requests made, the last one last.
+    `after` the seconds the app asked for; `batch` is what a poll, a reading, a sweep or a webhook brought, `listed`
+    the app's own catalogue, `content` the bytes of a document; `exchanges` are the requests made, the last one last.
     """
 
     verdict: Verdict
     receipt: Receipt | None = None
     batch: Batch | None = None
     listed: tuple[Upstream, ...] | None = None
+    content: bytes | None = None
     cause: str = ""
     message: str | None = None
     field: str | None = None

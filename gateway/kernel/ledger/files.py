@@ -83,8 +83,11 @@ def _attach(
 
 
 def destroy(act: Act, report: ReportRef, case_number: int | None, row: Mapping[str, Any], why: str) -> None:
-    """Destroy the key of a file of a report, whose blob is gone already; what remains is that it was there."""
-    _destroyed(act, row)
+    """Destroy the key of a file of a report, whose blob is gone already; what remains is that it was there.
+
+    The row keeps the commitment of the digest, so that the same file is known if an app hands it back.
+    """
+    _destroyed(act, row, report.key.commitment(row["digest"]))
     act.record(
         report.code,
         "document.destroyed",
@@ -97,12 +100,12 @@ def destroy(act: Act, report: ReportRef, case_number: int | None, row: Mapping[s
 
 def discard(act: Act, row: Mapping[str, Any]) -> None:
     """Destroy the key of an upload that nobody named in time, whose blob is gone already."""
-    _destroyed(act, row)
+    _destroyed(act, row, "")
 
 
-def _destroyed(act: Act, row: Mapping[str, Any]) -> None:
+def _destroyed(act: Act, row: Mapping[str, Any], digest: str) -> None:
     where = {"id": row["id"], "state": row["state"]}
-    values = {"digest": "", "wrapped": None, "sealed": None, "destroyed_at": act.real}
+    values = {"digest": digest, "wrapped": None, "sealed": None, "destroyed_at": act.real}
     act.change(t.attachment, where, state=FileState.DESTROYED, **values)
 
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from gateway.sdk.manifest import NAME
+from gateway.kit.facts import with_facts
+from gateway.sdk.manifest import NAME, read_manifest
 from gateway.sdk.sandbox_setting import development_secret
 
 Inbound = Literal["webhook", "poll"]
@@ -59,6 +60,8 @@ def make_connector(name: str, into: Path, *, inbound: Inbound, auth: Auth, title
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         made.append(target)
+    readme = folder / "README.md"
+    readme.write_text(with_facts(readme.read_text(encoding="utf-8"), read_manifest(folder)), encoding="utf-8")
     return made
 
 

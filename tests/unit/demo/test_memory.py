@@ -48,6 +48,13 @@ def test_a_torn_answer_is_forgotten_and_the_next_one_stands_alone(tmp_path: Path
     assert [(ack.step, ack.replayed) for ack in again.acks()] == [("a", False), ("c", True)]
 
 
+def test_what_was_learned_before_is_a_replay(tmp_path: Path) -> None:
+    kept = begun(tmp_path)
+    for code in ("BRU-1", "BRU-1", "BRU-2"):
+        kept.learn("a", code)
+    assert [(ack.code, ack.replayed) for ack in kept.acks()] == [("BRU-1", False), ("BRU-1", True), ("BRU-2", False)]
+
+
 def test_tokens_are_kept_from_others(tmp_path: Path) -> None:
     kept = begun(tmp_path)
     kept.change(msgspec.structs.replace(kept.state, tokens={"auditor": "secret"}))

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from gateway.demo.callers import Record
+from gateway.demo.ending import Ending, Hop, Texted, Unseen, Wanted
 from gateway.demo.memory import Ack
-from gateway.demo.verdict import Ending, Evidence, Wanted, judge, strays
+from gateway.demo.verdict import Evidence, Listed, Text, judge, strays
 from gateway.flows.audit import Trace
-from gateway.flows.audit.trace import Gap, TraceCase, TraceHop, TraceLink, TraceNumber, TraceReport
+from gateway.flows.audit.trace import Gap, TraceCase, TraceDue, TraceHop, TraceLink, TraceNumber, TraceReport
 from gateway.model.codes import new_code
 from gateway.model.principal import GATEWAY
 
@@ -24,11 +25,20 @@ ENDING = Ending(
         Wanted(step="call", app="cc112", born=True, word="CLOSED", status="resolved"),
         Wanted(step="house", app="sigapdes", word="3", status="resolved", follows="call", messages=1),
     ),
+    hops=(Hop(step="house", kind="delivery.accepted", times=2, app="sigapdes"), Hop(step="call", kind="case.event")),
+    unseen=(
+        Unseen(texts=("KENARI",), codes=("call",), apps=("sigapdes",)),
+        Unseen(texts=("KENARI",), reporters=("house",), seen=("ditangani",)),
+    ),
+    texted=(Texted(step="call", number="+628111", says="dicatat"),),
+    calm=("house",),
+    late=(("house", "village_service"),),
     ghosts=2,
+    ghost_number="+628222",
 )
 
 
-def report(code: str, app: str, number: str, *links: TraceLink) -> TraceReport:
+def report(code: str, app: str, number: str, *links: TraceLink, service: str = "VI-DAMAGE") -> TraceReport:
     case = TraceCase(
         case=1,
         app=app,
@@ -40,7 +50,7 @@ def report(code: str, app: str, number: str, *links: TraceLink) -> TraceReport:
     )
     return TraceReport(
         code=code,
-        service="EM-FLOOD",
+        service=service,
         status="resolved",
         created_at=AT,
         occurred_at=None,
@@ -48,7 +58,7 @@ def report(code: str, app: str, number: str, *links: TraceLink) -> TraceReport:
         agency="BPBD",
         links=links,
         cases=(case,),
-        due=(),
+        due=() if service.startswith("EM-") else (TraceDue(clock="village_service", by=AT, state="late"),),
     )
 
 
@@ -87,12 +97,15 @@ def record(reference: str, word: str, key: str | None = None, text: str = "", *k
 
 CALLED = record(TICKET, "CLOSED", None, f"air naik {MARK}")
 BUILT = record(NUMBER, "3", f"{HOUSE}-1", "", f"{HOUSE}-2")
-GHOSTS = tuple(msgspec.structs.replace(record(f"call-{n}", "-"), kind="call") for n in (1, 2))
+GHOSTS = tuple(
+    msgspec.structs.replace(record(f"call-{n}", "-"), kind="call", fields={"call": {"msisdn": "+628222"}})
+    for n in (1, 2)
+)
 ACK = Ack(step="house", key="k", code=HOUSE, at=AT, replayed=False)
 TRACE = Trace(
-    report=report(CALL, "cc112", TICKET),
+    report=report(CALL, "cc112", TICKET, service="EM-FLOOD"),
     reports=(
-        report(CALL, "cc112", TICKET),
+        report(CALL, "cc112", TICKET, service="EM-FLOOD"),
         report(HOUSE, "sigapdes", NUMBER, TraceLink(kind="follow_up_to", direction="to", code=CALL)),
     ),
     hops=(
@@ -109,8 +122,11 @@ TRUE = Evidence(
     records={"cc112": [CALLED, *GHOSTS], "sigapdes": [BUILT]},
     found={TICKET: [CALL]},
     traces={CALL: TRACE},
-    reports=[CALL, HOUSE],
+    reports=[Listed(CALL, frozenset({("cc112", TICKET)})), Listed(HOUSE, frozenset({("sigapdes", NUMBER)}))],
+    views={"house": f"{HOUSE} sedang ditangani"},
+    texts=[Text("1", "+628111", f"Panggilan dicatat: {CALL}"), Text("1", "+628111", f"Panggilan dicatat: {CALL}")],
 )
+VISITOR = Listed(OTHER, frozenset({("sigapdes", "kerusakan:7")}))
 
 
 def with_records(app: str, *records: Record) -> Evidence:
@@ -177,8 +193,45 @@ LIES: dict[str, tuple[Evidence, str]] = {
     "an app that was never heard": (with_trace(hops=TRACE.hops[:3]), "nothing in the trace came"),
     "a link that is lost": (
         with_trace(reports=(TRACE.reports[0], again(TRACE.reports[1], links=()))),
-        "does not follow up",
+        "is no follow_up_to of call",
     ),
+    "a secret in another app": (with_records("sigapdes", again(BUILT, fields={"text": "KENARI"})), "knows 'KENARI'"),
+    "another report's code in an app": (with_records("sigapdes", again(BUILT, fields={"text": CALL})), "knows"),
+    "a secret that a reporter reads": (
+        again(TRUE, views={"house": f"{HOUSE} sedang ditangani KENARI"}),
+        "the reporter of house knows",
+    ),
+    "an empty page": (again(TRUE, views={"house": f"{HOUSE}"}), "does not read 'ditangani'"),
+    "no page at all": (again(TRUE, views={}), "does not see the report"),
+    "no text message": (again(TRUE, texts=[]), "0 text messages"),
+    "a text message twice": (
+        again(TRUE, texts=[*TRUE.texts, Text("2", "+628111", f"Panggilan dicatat: {CALL}")]),
+        "2 text messages",
+    ),
+    "a text message to another number": (again(TRUE, texts=[Text("1", "+628112", f"dicatat {CALL}")]), "0 text"),
+    "an emergency that is none": (
+        with_trace(reports=(TRACE.reports[0], again(TRACE.reports[1], service="EM-FIRE"))),
+        "counts as an emergency",
+    ),
+    "an emergency's clock": (
+        with_trace(
+            reports=(
+                TRACE.reports[0],
+                again(TRACE.reports[1], due=(*TRACE.reports[1].due, TraceDue(clock="dispatch", by=AT, state="met"))),
+            )
+        ),
+        "counts as an emergency",
+    ),
+    "a clock that still runs": (
+        with_trace(
+            reports=(
+                TRACE.reports[0],
+                again(TRACE.reports[1], due=(TraceDue(clock="village_service", by=AT, state="running"),)),
+            )
+        ),
+        "has not run out",
+    ),
+    "an entry too many": (with_trace(hops=(*TRACE.hops, TRACE.hops[0])), "2 entries case.event, not 1"),
     "a status that is not the last": (
         with_trace(reports=(TRACE.reports[0], again(TRACE.reports[1], status="in_progress"))),
         "is in_progress",
@@ -200,10 +253,28 @@ def test_a_lie_is_not_believed(name: str) -> None:
     assert told in " | ".join(scene.faults)
 
 
+def test_what_a_visitor_filed_meanwhile_is_his_own() -> None:
+    his = msgspec.structs.replace(BUILT, reference="kerusakan:7", key=f"{OTHER}-1")
+    rung = record("112-BRU-20260128-0009", "NEW")
+    ghost = again(GHOSTS[0], reference="call-3", fields={"call": {"msisdn": "+628333"}})
+    played = again(
+        TRUE,
+        records={"cc112": [CALLED, *GHOSTS, ghost, rung], "sigapdes": [BUILT, his]},
+        reports=[*TRUE.reports, VISITOR],
+    )
+    assert judge(ENDING, played).faults == ()
+    assert strays([ENDING], played) == []
+
+
 STRAYS: dict[str, Callable[[], Evidence]] = {
-    "opened, but nobody filed it": lambda: again(TRUE, reports=[CALL, HOUSE, OTHER]),
-    "listed twice": lambda: again(TRUE, reports=[CALL, HOUSE, HOUSE]),
-    "promised, but": lambda: again(TRUE, reports=[CALL]),
+    "which belongs to another report": lambda: again(
+        TRUE, reports=[*TRUE.reports, Listed(OTHER, frozenset({("sigapdes", NUMBER)}))]
+    ),
+    "is listed 2 times": lambda: again(TRUE, reports=[*TRUE.reports, TRUE.reports[1]]),
+    "the gateway does not have it": lambda: again(TRUE, reports=TRUE.reports[:1]),
+    "no story asked for it": lambda: again(
+        TRUE, reports=[*TRUE.reports, VISITOR], acks=[ACK, again(ACK, step="strange", code=OTHER)]
+    ),
     "of no report": lambda: with_records("sigapdes", BUILT, again(BUILT, key=f"{OTHER}-1")),
 }
 

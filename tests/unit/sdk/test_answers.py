@@ -113,7 +113,8 @@ async def test_a_body_verdict_speaks_for_successes_and_refusals(status: int) -> 
         assert raised.value.field == "place.village"
 
 
-async def test_a_body_that_is_not_decoded_is_judged_as_it_came() -> None:
+@pytest.mark.parametrize("status", [200, 400])
+async def test_a_body_that_is_not_decoded_is_judged_as_it_came(status: int) -> None:
     """With half an emoji in one row the whole would not decode; its neighbours count."""
     body = b'{"status": "0", "data": ["\\ud83d"]}'
 
@@ -121,7 +122,7 @@ async def test_a_body_that_is_not_decoded_is_judged_as_it_came() -> None:
         assert raw == body
         raise Unauthorized("it says so")
 
-    async with running(says(response(200, body))) as app, client(app.url) as http:
+    async with running(says(response(status, body))) as app, client(app.url) as http:
         with pytest.raises(Unauthorized):
             await http.call("POST", "/", write=False, decode=bytes, body_verdict=envelope)
 

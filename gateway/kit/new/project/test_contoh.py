@@ -222,7 +222,8 @@ async def test_news_is_told_once_from_wherever_it_was_left(room: Bench) -> None:
     assert (list(first.news), first.more) == ([], False)
     for number in range(1, 61):
         room.born(uraian=f"Laporan {number}")
-    told, cursor, more = [], first.cursor, True
+    told: list[Any] = []
+    cursor, more = first.cursor, True
     while more:
         batch = await room.connector.poll(cursor)
         told, cursor, more = [*told, *batch.news], batch.cursor, batch.more
