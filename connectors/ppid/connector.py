@@ -117,7 +117,7 @@ class Connector:
         news: list[News] = []
         for kind in [kind for kind, stand in stands.items() if stand.under_way] or wire.KINDS:
             now = self._http.app_now()
-            stand = stands.get(kind) or rounds.beginning(now)
+            stand = rounds.resumed(stands.get(kind), now)
             page = await self._page(kind, stand.page, updated_since=heard.stamp(stand.since))
             stands[kind], fresh = rounds.met(stand, page, now)
             news += await self._news(kind, fresh)

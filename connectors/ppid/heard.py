@@ -146,6 +146,11 @@ def version_of(row: Any) -> str:
     return f"{name_of(row)}@{'-' if changed is None else stamp(changed)}:{_digest(row)}"
 
 
+def time_in(version: str) -> str:
+    """Return the time in a version's name, as the app writes it; `-` where the row told none."""
+    return version.rpartition(":")[0].rpartition("@")[2]
+
+
 def key_of(kind: str, row: Any) -> str | None:
     """Return our key from the very end of an undecoded row's text; elsewhere in it anybody may have written one."""
     text = row.get(TEXTS[kind]) if isinstance(row, dict) else None

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .heard import Page, changed_at, name_of, version_of
+from .heard import Page, changed_at, name_of, stamp, time_in, version_of
 
 BEGINNING: Final = timedelta(days=7)
 """How far back the first round of all begins. What changed before it is the app's own history."""
@@ -33,22 +33,24 @@ class Stand(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where the rounds of one kind stand, in the app's own time.
 
     `since` is from when on changes are asked for, `page` which page of them is next; `began` when the round began
-    (None: it has not), `closing`: page 1 is read again; `total` how many rows its list has, `torn`: that number
-    changed; `latest` the last change seen. `told` are the versions of rows told before the round, `met` those that it
-    met, and `names` the records it met; `round` counts the rounds since one was whole.
+    (None: it has not), `closing`: page 1 is read again; `total` how many rows its list has (None: not asked yet),
+    `torn`: that number changed; `latest` the last change seen. `told` are the versions of rows told before the round,
+    `met` those that it met. Where rounds had to follow each other, `round` counts them, `first` is when the first of
+    them began, and `names` are the records that they met together.
     """
 
     since: datetime
     page: int = 1
     began: datetime | None = None
     closing: bool = False
-    total: int = 0
+    total: int | None = None
     torn: bool = False
     latest: datetime | None = None
     told: list[str] = []
     met: list[str] = []
     names: list[str] = []
     round: int = 0
+    first: datetime | None = None
 
     @property
     def under_way(self) -> bool:
@@ -56,9 +58,14 @@ class Stand(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.began is not None or 0 < self.round < AT_ONCE
 
 
-def beginning(now: datetime) -> Stand:
-    """Return where it begins; `now` is the app's time."""
-    return Stand(since=now - BEGINNING)
+def resumed(stand: Stand | None, now: datetime) -> Stand:
+    """Return a stand with a page to ask for; a round begins if the one before is over. `now` is the app's time."""
+    if stand is None:
+        stand = Stand(since=now - BEGINNING)
+    if stand.began is not None:
+        return stand
+    # Never ahead of the app's own clock: were it put back, changes would fall behind.
+    return msgspec.structs.replace(stand, since=min(stand.since, now - OVERLAP), began=now)
 
 
 def met(stand: Stand, page: Page, now: datetime) -> tuple[Stand, list[Any]]:
@@ -74,33 +81,36 @@ def met(stand: Stand, page: Page, now: datetime) -> tuple[Stand, list[Any]]:
     times = [at for row in page.rows if (at := changed_at(row)) is not None and at <= now + LATEST_AHEAD]
     stand = msgspec.structs.replace(
         stand,
-        began=stand.began or now,
         total=page.total,
-        torn=stand.torn or (stand.began is not None and page.total != stand.total),
+        torn=stand.torn or (stand.total is not None and page.total != stand.total),
         latest=max([*times, *([stand.latest] if stand.latest else [])], default=None),
         met=[*dict.fromkeys([*stand.met, *(name for name in named if name not in running)])],
         names=[*dict.fromkeys([*stand.names, *map(name_of, page.rows)])],
     )
     if stand.closing or page.last <= 1:
-        return _over(stand, stand.began or now), fresh
+        return _over(stand, page.total), fresh
     if page.number < page.last:
         return msgspec.structs.replace(stand, page=page.number + 1), fresh
     return msgspec.structs.replace(stand, page=1, closing=True), fresh
 
 
-def _over(stand: Stand, began: datetime) -> Stand:
+def _over(stand: Stand, total: int) -> Stand:
     """Return a stand after a round: from a later time on, if it was whole."""
-    if stand.torn or len(stand.names) < stand.total:
+    told, first = [*dict.fromkeys([*stand.told, *stand.met])], stand.first or stand.began
+    if stand.torn or len(stand.names) < total:
         return Stand(
             since=stand.since,
             latest=stand.latest,
-            told=[*dict.fromkeys([*stand.told, *stand.met])],
+            told=told,
             names=stand.names,
             round=stand.round % AT_ONCE + 1,
+            first=first,
         )
-    # Never ahead of the app's own clock: were it put back, changes would fall behind.
-    since = stand.since if stand.latest is None else min(stand.latest, began) - OVERLAP
-    return Stand(since=since, latest=stand.latest, told=stand.met)
+    since = stand.since
+    if stand.latest is not None:
+        since = (min(stand.latest, first) if first is not None else stand.latest) - OVERLAP
+    met, edge = set(stand.met), stamp(since)
+    return Stand(since=since, latest=stand.latest, told=[name for name in told if name in met or time_in(name) >= edge])
 
 
 def _is_running(row: Any, now: datetime) -> bool:

@@ -12,10 +12,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """One report that must be there at the end, and its one record in one app (or its case at the desk of `agency`).
 
     `step` made it: by filing it at the gateway or by a verb there (then the record must carry our key), or, `born`, by
-    its birth in the app (then the record carries the step's mark and no key), or, `typed`, by an officer's hand in the
-    app after a delivery that did not arrive (the same, with a delivery that a person resolved). `word` and `status` are
-    the app's and our last word; `follows` is the step of the report it must be linked to, as a `kind` of it; `messages`
-    how many words of ours the record has.
+    its birth in the app (then the record carries the step's mark and no key). `parked`: the delivery may have been left
+    to a person, who found the record there, or typed it in (then it carries the mark), and resolved the delivery.
+    `word` and `status` are the app's and our last word; `follows` is the step of the report it must be linked to, as a
+    `kind` of it; `messages` how many words of ours the record has.
     """
 
     step: str
@@ -24,7 +24,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     word: str | None = None
     agency: str | None = None
     born: bool = False
-    typed: bool = False
+    parked: bool = False
     follows: str | None = None
     kind: str = "follow_up_to"
     messages: int = 0

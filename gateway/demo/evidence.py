@@ -62,7 +62,7 @@ async def _look(props: Props, endings: Sequence[Ending]) -> Judged:
 async def gather(props: Props, endings: Sequence[Ending]) -> Evidence:
     """Return what is there now."""
     wanted = [one for ending in endings for one in ending.wanted]
-    marks = {one.step: props.memory.mark(one.step) for one in wanted if one.born or one.typed}
+    marks = {one.step: props.memory.mark(one.step) for one in wanted if one.born or one.parked}
     officers = props.company.officers
     held = await asyncio.gather(*(officer.records() for officer in officers.values()))
     records = dict(zip(officers, held, strict=True))

@@ -32,13 +32,15 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a run is.
 
     `run` names everything that must not happen twice; `started_at` is the (travelling) time that the stories
-    count from; `tokens` are access tokens by person, good until `tokens_until` (real time).
+    count from; `files` are uploads by step, for a report that is sent again names the same ones; `tokens` are access
+    tokens by person, good until `tokens_until` (real time).
     """
 
     version: int
     run: UUID
     started_at: datetime
     ports: dict[str, int]
+    files: dict[str, str] = {}
     tokens: dict[str, str] = {}
     tokens_until: datetime | None = None
 
@@ -75,6 +77,10 @@ class Memory:
         """Keep a new state, on the disk before this returns."""
         _write(self.folder / STATE, msgspec.json.format(msgspec.json.encode(state), indent=2))
         self.state = state
+
+    def keep_file(self, step: str, name: str) -> None:
+        """Keep the id of an upload, on the disk before this returns."""
+        self.change(msgspec.structs.replace(self.state, files={**self.state.files, step: name}))
 
     def acknowledge(self, step: str, key: str, code: str, replayed: bool) -> None:
         """Keep an answer, on the disk before this returns."""

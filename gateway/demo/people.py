@@ -23,6 +23,7 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "operator_mallusetasi": ("operator-nepo", "--role", "operator", "--agency", "KEC-MALLUSETASI"),
     "dinkes": ("petugas-dinkes", "--role", "operator", "--agency", "DINKES"),
     "pmd": ("petugas-pmd", "--role", "operator", "--agency", "DPMDPPKBPPPA"),
+    "disparpora": ("petugas-disparpora", "--role", "operator", "--agency", "DISPARPORA"),
     "ppid_utama": ("petugas-ppid", "--role", "operator", "--agency", "DISKOMINFO-SP"),
     "koordinator": ("koordinator-112", "--role", "coordinator"),
     "auditor": ("auditor-inspektorat", "--role", "auditor"),

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +65,19 @@ class Child:
         if status is None:
             return "alive"
         return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold it still, as if it got no turn of the processor."""
+        if self.ended:
+            yield
+            return
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if not self.ended:
+                self._process.send_signal(signal.SIGCONT)
 
     async def stop(self) -> None:
         """Ask it to end, and make it after ten seconds. Returns when it is gone."""

@@ -5,8 +5,6 @@ Weeks go by once for all stories, after the first act of the last of them; what 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,13 +13,11 @@ from gateway.demo.callers import Unexpected
 from gateway.demo.ending import Ending
 from gateway.demo.stage import Props, Stage
 from gateway.demo.teller import Tale, Teller, safe
+from gateway.demo.travel import WEEKS
 from gateway.demo.waiting import Late, NotYet
-from gateway.sdk.clock import read_offset, travel
 
 TROUBLE: Final = (Late, NotYet, Unexpected)
 """What one story may suffer without the others being given up."""
-WEEKS: Final = timedelta(weeks=5)
-"""How far the clock goes on: longer than any answer to a request for information may take, extension and all."""
 
 Act = Callable[[Stage], Awaitable[None]]
 
@@ -43,8 +39,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 class Programme:
     """Plays stories."""
 
-    def __init__(self, stories: Sequence[Story], props: Props, teller: Teller, clock_file: Path) -> None:
-        self._stories, self._props, self._teller, self._clock_file = stories, props, teller, clock_file
+    def __init__(self, stories: Sequence[Story], props: Props, teller: Teller) -> None:
+        self._stories, self._props, self._teller = stories, props, teller
         self.troubles: dict[str, str] = {}
 
     async def perform(self) -> None:
@@ -57,7 +53,7 @@ class Programme:
             if story.later is not None
         ]
         if later:
-            self._travel()
+            await self._travel()
             await self._together(later)
         for number, story in numbered:
             if story.alone is not None:
@@ -92,11 +88,8 @@ class Programme:
             self.troubles[name] = str(trouble)
             tale.say("", f"[red]berhenti di sini[/red]: {safe(str(trouble))}", "stuck here; the others go on")
 
-    def _travel(self) -> None:
-        """Let the weeks go by, unless an earlier run did."""
-        missing = WEEKS - read_offset(self._clock_file)
-        if missing > timedelta(0):
-            travel(self._clock_file, missing)
+    async def _travel(self) -> None:
+        await self._props.travel.weeks()
         self._teller.pause(
             f"{WEEKS.days} hari berlalu: jam pengembangan dimajukan untuk gateway dan semua aplikasi",
             f"{WEEKS.days} days go by: the development clock moves gateway and apps together",

@@ -24,6 +24,7 @@ from gateway.demo.stories import STORIES
 from gateway.demo.surroundings import APPS, World, find_config, find_connectors
 from gateway.demo.teller import Teller
 from gateway.demo.texts import Inbox
+from gateway.demo.travel import Travel
 from gateway.demo.troupe import GATEWAY, Stopped, Troupe
 from gateway.demo.verdict import Scene
 from gateway.demo.waiting import PATIENCE_S, NotYet, until
@@ -122,9 +123,15 @@ async def _run(
     with teller.waiting("menyalakan gateway dan lima aplikasi", "starting the gateway and five apps"):
         await troupe.guarded(troupe.start(world))
         tokens = await troupe.guarded(fetch_tokens(world, kept, clock))
-    patience_s = RESUMED_PATIENCE_S if goes_on else PATIENCE_S
     async with enter(world, tokens, clock) as company:
-        props = Props(company=company, memory=kept, clock=clock, inbox=Inbox(world.data), patience_s=patience_s)
+        props = Props(
+            company=company,
+            memory=kept,
+            clock=clock,
+            inbox=Inbox(world.data),
+            travel=Travel(world.data / "clock", clock, troupe.still),
+            patience_s=RESUMED_PATIENCE_S if goes_on else PATIENCE_S,
+        )
         scenes = await troupe.guarded(_perform(stories, props, teller, world, as_json))
         if not once:
             finale.invite(teller, world, company, scenes)
@@ -158,7 +165,7 @@ async def _perform(stories: Sequence[Story], props: Props, teller: Teller, world
             "The stories are played through the public API; each app is simulated by a process of its own.",
         ),
     )
-    programme = Programme(stories, props, teller, world.data / "clock")
+    programme = Programme(stories, props, teller)
     await programme.perform()
     scenes, traces = await judge_all(props, teller, [story.ending for story in stories])
     titles = {story.ending.name: (story.indonesian, story.english) for story in stories}

@@ -8,10 +8,12 @@ from typing import Final, TypeVar
 import msgspec
 
 from gateway.demo.callers import Json, Person, Record
+from gateway.demo.ending import DESK
 from gateway.demo.memory import Memory
 from gateway.demo.people import PHONE, Company
 from gateway.demo.teller import Tale
 from gateway.demo.texts import Inbox
+from gateway.demo.travel import Travel
 from gateway.demo.waiting import NotYet, until
 from gateway.flows.audit.words import Words
 from gateway.sdk.clock import Clock
@@ -38,6 +40,7 @@ class Props(msgspec.Struct, kw_only=True):
     memory: Memory
     clock: Clock
     inbox: Inbox
+    travel: Travel
     patience_s: float
     filed: dict[str, Filed] = {}
 
@@ -48,6 +51,7 @@ class Stage:
     def __init__(self, props: Props, tale: Tale) -> None:
         self.people, self.officers = props.company.people, props.company.officers
         self.memory, self.clock, self.inbox, self.filed = props.memory, props.clock, props.inbox, props.filed
+        self.travel = props.travel
         self.say, self._tale, self._patience_s = tale.say, tale, props.patience_s
 
     @property
@@ -77,6 +81,13 @@ class Stage:
         self.filed[step] = Filed(code=answer["code"], secret=answer["secret"], replayed=replayed)
         return self.filed[step]
 
+    async def attach(self, step: str, who: Person, content: bytes, media_type: str) -> str:
+        """Upload a file once; the same step names the same file, as long as the report that names it is the same."""
+        if step not in self.memory.state.files:
+            upload = partial(who.upload, content, media_type)
+            self.memory.keep_file(step, await self.until("mengunggah berkas", "uploading a file", upload))
+        return self.memory.state.files[step]
+
     async def tell(self, step: str, who: Person, code: str, body: Json, secret: str) -> Json:
         """Add a word to a report, or answers, once however often the step is taken."""
         word = partial(who.tell, code, body, self.memory.key(step), secret)
@@ -102,6 +113,14 @@ class Stage:
         """Make an emergency of a report; return its code."""
         await self.desk(who, code, "refer", {"service": service, "reason": reason, "description": description})
         return await self.descendant(step, code, "escalated_from", service)
+
+    async def close(self, code: str, agency: str, text: str) -> None:
+        """The coordinator ends the case at an agency's desk, unless it has ended."""
+        report = await self.report(code)
+        for number, case in enumerate(report["cases"], start=1):
+            if (case["app"], case["agency"]) == (DESK, agency) and case["status"] not in {"resolved", "cancelled"}:
+                body = {"outcome": "resolved", "text": text, "case": number}
+                await self.desk(self.coordinator, code, "close", body)
 
     async def move(
         self,

@@ -17,9 +17,9 @@ from gateway.demo.processes import HOST
 from gateway.sdk.manifest import ManifestError, read_manifest
 from gateway.sdk.sandbox_setting import development_secret
 
-APPS: Final = ("cc112", "singgah_di_barru", "sigapdes", "sipendting")
+APPS: Final = ("cc112", "singgah_di_barru", "sigapdes", "ppid", "sipendting")
 """The apps that play, in the order of their ports."""
-_POLLS: Final = {"singgah_di_barru": "2", "sigapdes": "0.8", "sipendting": "1"}
+_POLLS: Final = {"singgah_di_barru": "2", "sigapdes": "0.8", "ppid": "4", "sipendting": "1"}
 """Seconds between two polls, where the app's own interval is too long for a show."""
 _SOURCE: Final = Path(__file__).resolve().parents[2]
 

@@ -1,7 +1,8 @@
 """The processes of one run: started, watched as long as anything is done, and ended in order whatever happens."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -18,6 +19,7 @@ GATEWAY: Final = "gateway"
 _START_S: Final = 30.0
 _NOTICED_S: Final = 2.0
 _LOOK_S: Final = 0.02
+_STILL_S: Final = 0.4
 
 
 class Stopped(Exception):
@@ -93,6 +95,15 @@ class Troupe:
                 if child.ended:
                     raise Ended(child)
             await asyncio.sleep(_LOOK_S)
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """Hold the gateway still: what it sent before has arrived when this begins, and everybody has looked at the
+        clock again when it ends."""
+        with self._children[GATEWAY].held():
+            await asyncio.sleep(_STILL_S)
+            yield
+            await asyncio.sleep(_STILL_S)
 
     async def stay(self) -> None:
         """Return when somebody asks to stop. Raises Ended if a process ends before."""

@@ -222,9 +222,10 @@ def _record(wanted: Wanted, code: str, evidence: Evidence) -> tuple[Record | Non
     """Return the one record of a report in its app."""
     records = evidence.records[wanted.app]
     mine = [record for record in records if record.key and (parse_key(record.key) or ("", 0))[0] == code]
-    if wanted.born or wanted.typed:
-        # One that we sent as well would be the second.
-        mine = [*born_records(records, evidence.marks[wanted.step]), *(one for one in mine if wanted.typed)]
+    if wanted.born:
+        mine = born_records(records, evidence.marks[wanted.step])
+    elif wanted.parked:  # typed in by hand as well, it would be there twice
+        mine += born_records(records, evidence.marks[wanted.step])
     if len(mine) != 1:
         return None, [f"{wanted.step}: {code} has {len(mine)} records in {wanted.app}, not 1"]
     return mine[0], []
@@ -241,8 +242,16 @@ def _agree(wanted: Wanted, report: TraceReport, record: Record, trace: Trace) ->
     hops = [hop for hop in trace.hops if hop.report == report.code and hop.app == wanted.app]
     keys = [str(message["key"]) for message in record.messages if message["key"]]
     held = {*keys, record.key} - {None}
-    carried = {hop.delivery for hop in hops if hop.kind == "delivery.accepted" and hop.facts.get("how") != "person"}
-    if (wanted.born or wanted.typed) is not (record.key is None) or held != carried:
+    accepted = [hop for hop in hops if hop.kind == "delivery.accepted"]
+    if wanted.parked:
+        by_hand = [hop for hop in accepted if hop.facts.get("how") == "person" and record.key != hop.delivery]
+        if (record.key is None) is not (len(by_hand) == 1):
+            yield f"{name} was typed in by hand, or resolved by hand, and not both"
+        accepted = [hop for hop in accepted if hop not in by_hand]
+    elif wanted.born is not (record.key is None):
+        yield f"{name} has the key {record.key}"
+    carried = {hop.delivery for hop in accepted}
+    if held != carried:
         yield f"{name} holds the keys {sorted(map(str, held))}, the trace tells of {sorted(map(str, carried))}"
     if not any(hop.direction == "in" for hop in hops):
         yield f"{name}: nothing in the trace came from the app"

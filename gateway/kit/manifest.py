@@ -84,4 +84,9 @@ async def k08(trial: Trial) -> None:
                 if room.host.can(room.app, "find"):
                     await room.host.find(room.app, key)
             await room.hear()
+            instance = room.host.get(room.app).instance
+            if isinstance(instance, Lists):
+                await instance.catalogue()
+            if isinstance(instance, Sweeps):
+                await instance.sweep(room.time.now().date())
         expect(not held, f"the loop is held at {', '.join(sorted(held))}")

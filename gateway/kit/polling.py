@@ -14,6 +14,8 @@ from gateway.kit.wire import Passage, answer_of, body_of
 from gateway.sdk import Event, Look, News, Unreadable
 from gateway.sdk.tier import Tier
 
+Spoil = Callable[[dict[str, Any], set[str]], dict[str, Any]]
+"""Returns a row spoiled; gets the forms of its record's number, which stay."""
 _WAIT_S: Final = 3.0
 _OFF_S: Final = (900.0, -900.0)
 
@@ -163,6 +165,7 @@ async def _off_time(trial: Trial, off: float) -> None:
         room.quirk(clock_offset_s=0.0 if off > 0 else off - 60.0)
         await crowd.change(crowd.references[:2])
         told = told_of(await crowd.told())
+        missed: list[str] = []
         for _ in range(4):
             # The app lives through the time that was put back once more; at its end at the latest it is told.
             missed = [reference for reference in crowd.references[:2] if reference not in told]
@@ -190,7 +193,7 @@ async def k20(trial: Trial) -> None:
     needs_news(trial)
     _ = trial.subject.level
     if trial.subject.manifest.poll is not None:
-        for way, spoil in (("values of other types", _of_other_types), ("half a character", _half_character)):
+        for way, spoil in _SPOILED.items():
             async with trial.room() as room:
                 await _poisoned(room, way, spoil)
     if trial.subject.manifest.webhook is not None:
@@ -198,7 +201,7 @@ async def k20(trial: Trial) -> None:
             await _poisoned_call(room)
 
 
-async def _poisoned(room: Room, way: str, spoil: Callable[[dict[str, Any], set[str]], dict[str, Any]]) -> None:
+async def _poisoned(room: Room, way: str, spoil: Spoil) -> None:
     crowd = await _crowd(room, 4)
     await crowd.told()
     await crowd.change()
@@ -225,9 +228,7 @@ async def _poisoned(room: Room, way: str, spoil: Callable[[dict[str, Any], set[s
     expect(named or victim in told, f"{way}: the row is neither told nor quarantined under its number (ids: {bad[:3]})")
 
 
-def _with_poison(
-    body: bytes, names: set[str], spoil: Callable[[dict[str, Any], set[str]], dict[str, Any]]
-) -> bytes | None:
+def _with_poison(body: bytes, names: set[str], spoil: Spoil) -> bytes | None:
     """Return a page with the row of a record spoiled; None where it has no such row, or is no page."""
     try:
         page = json.loads(body)
@@ -259,13 +260,23 @@ def _of_other_types(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: value if str(value) in names else {"kenari": [value]} for name, value in row.items()}
 
 
-def _half_character(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    """Return a row with half a character in its longest text."""
-    texts = {name: value for name, value in row.items() if isinstance(value, str) and value not in names}
-    if not texts:
-        return row
-    longest = max(texts, key=lambda name: len(texts[name]))
-    return {**row, longest: texts[longest] + "\ud83d"}
+def _ends_in(ending: str) -> Spoil:
+    def spoil(row: dict[str, Any], names: set[str]) -> dict[str, Any]:
+        texts = {name: value for name, value in row.items() if isinstance(value, str) and value not in names}
+        if not texts:
+            return row
+        longest = max(texts, key=lambda name: len(texts[name]))
+        return {**row, longest: texts[longest] + ending}
+
+    return spoil
+
+
+_SPOILED: Final[dict[str, Spoil]] = {
+    "values of other types": _of_other_types,
+    "half a character": _ends_in("\ud83d"),
+    "NUL": _ends_in("\x00"),
+}
+"""How a row is spoiled; the number of its record stays as it was."""
 
 
 async def _poisoned_call(room: Room) -> None:

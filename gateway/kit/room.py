@@ -24,10 +24,11 @@ from gateway.flows.intake.files import Files
 from gateway.kernel.host import FoundConnector, Host, Outcome, Registry
 from gateway.kernel.ledger import Ledger
 from gateway.kernel.ledger.blobs import Blobs
-from gateway.kernel.ledger.reading import Whole, case_ref, delivery_by_key, events_of, report_by_code
+from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.opening import Opener, followed
 from gateway.kit import filing, queries
+from gateway.kit.books import Books, Row
 from gateway.kit.ear import Ear
 from gateway.kit.hints import Move
 from gateway.kit.moment import Time
@@ -35,17 +36,15 @@ from gateway.kit.rule import Failed, expect, fail
 from gateway.kit.subject import Subject
 from gateway.kit.turns import Quiet, Turn
 from gateway.kit.wire import Proxy
-from gateway.model.case import CaseEvent
 from gateway.model.catalogue import Kind, Service
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command, DeliveryState
-from gateway.model.principal import EVERYTHING, Actor, Principal, Role
+from gateway.model.principal import Actor, Principal, Role
 from gateway.sdk import Amendment, Linked, Secrets, Submission
 from gateway.sdk.entropy import SeededEntropy
 from gateway.sdk.manifest import Manifest
 from gateway.sdk.sandbox import Call, Sandbox, Setting, serving
 
-Row = dict[str, Any]
 ENDED: Final = frozenset({DeliveryState.ACCEPTED, DeliveryState.HELD, DeliveryState.DEAD, DeliveryState.CANCELLED})
 CITIZEN: Final = Principal(issuer="kit", subject="kenari", roles=frozenset({Role.CITIZEN}))
 _ACTOR: Final = Actor(kind="citizen", ref="kenari0kenari000")
@@ -55,7 +54,7 @@ _STEP_S: Final = 0.05
 _REAL_STEP_S: Final = 0.0005
 
 
-class Room:
+class Room(Books):
     """Everything that a rule acts on, and the turns it can give."""
 
     def __init__(
@@ -70,7 +69,8 @@ class Room:
         ear: Ear,
         environ: dict[str, str],
     ) -> None:
-        self.subject, self.policy, self.ledger, self.time = subject, policy, ledger, time
+        super().__init__(subject.name, ledger)
+        self.subject, self.policy, self.time = subject, policy, time
         self.sandbox, self.wire, self.ear, self.environ = sandbox, wire, ear, environ
         self.blobs = Blobs(folder / "data")
         self.files = Files(ledger, self.blobs)
@@ -78,11 +78,6 @@ class Room:
         self._filed = 0
         self.host: Host
         self.manifest: Manifest
-
-    @property
-    def app(self) -> str:
-        """The app's name."""
-        return self.subject.name
 
     async def employ(self, manifest: Manifest | None = None, base_url: str | None = None) -> None:
         """Start the gateway's side: a new host with a new connector, as after a restart; the ledger stays."""
@@ -321,47 +316,6 @@ class Room:
             assert name in self.sandbox.defaults, name
             self.sandbox.store.set_quirk(name, value)
         self.sandbox.owed.set()
-
-    # -- what became of it -----------------------------------------------------------------------------------------
-
-    async def report(self, key: str) -> Whole:
-        """Return the report of a code or of a delivery's key."""
-        code = key if key.count("-") == 2 else key.rpartition("-")[0]
-        whole = await self.ledger.read(report_by_code, EVERYTHING, code)
-        assert whole is not None, code
-        return whole
-
-    async def case(self, key: str) -> Row:
-        """Return the case of a report in the app."""
-        return next(case for case in (await self.report(key)).cases if case["app"] == self.app)
-
-    async def events(self, key: str) -> list[CaseEvent]:
-        """Return the events of the case of a report in the app."""
-        case = await self.case(key)
-        found: dict[Any, list[CaseEvent]] = await self.ledger.read(events_of, [case["id"]])
-        return found[case["id"]]
-
-    async def numbers(self, key: str) -> list[str]:
-        """Return the app's numbers for a report."""
-        whole = await self.report(key)
-        case = next(case for case in whole.cases if case["app"] == self.app)
-        return [row["value"] for row in whole.references_of(case["id"])]
-
-    async def delivery(self, key: str) -> Row:
-        """Return a delivery."""
-        return (await self.ledger.read(delivery_by_key, [key]))[0]
-
-    async def alerts(self, kind: str | None = None) -> list[Row]:
-        """Return what a person was alerted of."""
-        return await self.ledger.read(queries.alerts, kind)
-
-    async def inbox(self) -> list[Row]:
-        """Return what came in, with what became of it."""
-        return await self.ledger.read(queries.inbox, self.app)
-
-    async def codes(self) -> list[str]:
-        """Return the codes of all reports."""
-        return await self.ledger.read(queries.codes)
 
 
 @asynccontextmanager

@@ -67,24 +67,29 @@ def fold(events: Iterable[CaseEvent], start: Status = Status.RECEIVED) -> Folded
 
     An event whose move is not legal from where the case then stands, or that changes nothing, is listed in
     `superseded`; events without a status are never superseded. The gateway closed or reopened a case on what it
-    knew then: an event that comes late and belongs before that does not undo it.
+    knew then: an event that comes late and belongs before that does not undo it. Nor does an app end a reopened
+    case by repeating the word with which it had ended: many tell how a record stands whenever anything in it changes.
     """
     status, word, since = start, None, None
+    said: str | None = None  # the app's last word, whatever the gateway said since
     superseded: set[str] = set()
     for event in in_order(events):
         if event.status is None:
             continue
         if event.status in GATEWAY_ONLY and not event.by_gateway:
             superseded.add(event.id)
+        elif status is Status.REOPENED and event.word is not None and event.word == said:
+            superseded.add(event.id)
         elif event.status == status:
             if since is None:
-                since, word = event.at, event.word
+                since, word, said = event.at, event.word, event.word
             elif event.word is not None and event.word != word:
-                word = event.word  # another word of the app for the same status: news for the desk
+                word = said = event.word  # another word of the app for the same status: news for the desk
             else:
                 superseded.add(event.id)
         elif event.status in GATEWAY_ONLY or may_follow(status, event.status):
             status, word, since = event.status, event.word, event.at
+            said = said if event.by_gateway else event.word
         else:
             superseded.add(event.id)
     return Folded(status, word, since, frozenset(superseded))

@@ -299,6 +299,14 @@ async def test_a_report_is_taken_up_again_where_it_was(tmp_path: Path, database_
         await here.stage.until(there, PATIENCE)
         hop = await here.hop(code, "report.reopened")
         assert (hop["rule"], hop["facts"]) == ("reopening", {"ending": 1, "carried": "sigapdes"})
+
+        # The app says again how the record stands, because something was written in it: that is no new end.
+        async def echoed() -> Any:
+            hops = (await here.trace(code))["hops"]
+            return [hop for hop in hops if hop["kind"] == "case.event" and hop["word"] and hop["superseded"]]
+
+        await here.stage.until(echoed, PATIENCE)
+        assert (await here.report(code, here.siti))["status"] == "reopened"
         # A new end, rated on its own.
         here.move("sigapdes", number, "2")
         await here.stands(code, "in_progress", here.siti)

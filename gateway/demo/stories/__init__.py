@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.demo.programme import Story
-from gateway.demo.stories import fire, flood, letter, light, prank, road, toddler
+from gateway.demo.stories import defaced, fire, flood, fund, letter, levy, light, prank, road, toddler, visitor
 
 STORIES: Final = tuple(
     Story(
@@ -14,6 +14,6 @@ STORIES: Final = tuple(
         later=getattr(told, "later", None),
         alone=getattr(told, "alone", None),
     )
-    for told in (flood, fire, toddler, road, light, prank, letter)
+    for told in (flood, fire, toddler, visitor, levy, road, light, fund, prank, defaced, letter)
 )
 """In the order in which they are told."""

@@ -13,6 +13,10 @@ COMPLAINT_WAY: Final = ("1", "2", "3", "4", "5", "6")
 """Si-PeNDTING's words of a complaint: received, verified, passed on, in work, to be verified, done."""
 REFERRAL_WAY: Final = ("1", "2", "3", "4", "5", "6")
 """Si-PeNDTING's words of a request to look: new, data to be checked, data right, to follow up, followed up, well."""
+REQUEST_WAY: Final = ("0", "1", "2")
+"""PPID's words of a request: received, in work, answered."""
+OBJECTION_WAY: Final = ("n", "p", "a")
+"""PPID's words of an objection: received, in work, upheld."""
 VISITOR_WAY: Final = ("baru", "diverifikasi", "diteruskan", "ditindaklanjuti", "selesai")
 """Singgah Di Barru's words: new, verified, passed on, being acted upon, done."""
 LETTER_WAY: Final = ("0", "1", "2", "3", "4")
@@ -37,12 +41,15 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
 
 
+CANYON: Final = ("2", "Celebes Canyon")
+"""A destination of Singgah Di Barru: its number and its name."""
 TAKKALASI: Final = Spot(village="73.11.07.1001", latitude=-4.32249, longitude=119.65035)
 NEPO: Final = Spot(village="73.11.05.2006", latitude=-4.15136, longitude=119.69904)
 SUMPANG_BINANGAE: Final = Spot(village="73.11.03.1003", latitude=-4.4053, longitude=119.61161)
 MADELLO: Final = Spot(village="73.11.07.2005", latitude=-4.34169, longitude=119.62928)
 PUJANANTING: Final = Spot(village="73.11.06.2001", latitude=-4.70322, longitude=119.71217)
 JANGAN_JANGAN: Final = Spot(village="73.11.06.2004", latitude=-4.61997, longitude=119.67004)
+KUPA: Final = Spot(village="73.11.05.2007", latitude=-4.11902, longitude=119.6201)
 LIBURENG: Final = Spot(village="73.11.01.2005", latitude=-4.5134, longitude=119.73105)
 
 HOUSES: Final = tuple(

@@ -3,15 +3,28 @@
 import asyncio
 from typing import Final
 
+from gateway.demo import parked
 from gateway.demo.callers import Json
-from gateway.demo.ending import Ending, Wanted
-from gateway.demo.stage import Stage
-from gateway.demo.stories.cast import HOUSES, TAKKALASI, VILLAGE_WAY, damage
+from gateway.demo.ending import Ending, Unseen, Wanted
+from gateway.demo.stage import Stage, document
+from gateway.demo.stories.asking import PDF, Applicant, request, typed
+from gateway.demo.stories.cast import HOUSES, REQUEST_WAY, TAKKALASI, VILLAGE_WAY, damage
 
 TITLE: Final = ("Banjir di Takkalasi", "Flood at Takkalasi")
 
 _CALL: Final = "flood.call"
 _MOVED: Final = 1
+_LIST: Final = "flood.list"
+_ASKER: Final = Applicant(
+    name="Suryani Ambo",
+    phone="+6285342000101",
+    email="suryani@contoh.id",
+    national_id="7311075511880007",
+    address="Lingkungan Takkalasi",
+    occupation="household",
+)
+_WANTED: Final = "Daftar penerima bantuan banjir Takkalasi, dalam angka per lingkungan."
+_PURPOSE: Final = "Memastikan bantuan merata"
 _UNITS: Final = {"BPBD-01": "BPBD", "BASARNAS-02": "EXT-BASARNAS"}
 
 ENDING: Final = Ending(
@@ -28,7 +41,9 @@ ENDING: Final = Ending(
             )
             for number in range(1, len(HOUSES) + 1)
         ),
+        parked.asked(_LIST, "resolved", "2", follows=_CALL),
     ),
+    unseen=(Unseen(texts=tuple(house.name for house in HOUSES), apps=("ppid",), reporters=(_LIST,)),),
 )
 
 
@@ -37,7 +52,6 @@ async def play(stage: Stage) -> None:
     ticket, code = await _call(stage)
     await _rescue(stage, ticket, code)
     await _houses(stage, ticket)
-    await stage.reaches(code, "resolved")
     stage.say(
         "auditor",
         f"menelusuri tiket [b]{ticket}[/b]: satu jejak lewat 112, gateway dan Si-GAPDes (dicetak di bawah)",
@@ -138,4 +152,27 @@ async def _houses(stage: Stage, ticket: str) -> None:
         "sigapdes",
         f"petugas menangani {reference}, lalu selesai: bantuan disalurkan → {code} “selesai”",
         "the officer handles it, then done: relief handed out → “resolved”",
+    )
+
+
+async def later(stage: Stage) -> None:
+    """Weeks later a resident asks PPID for the relief list, and gets it in figures: no victim is named."""
+    call = await stage.born(_CALL, "cc112", {"narrative": ""}, "narrative")
+    flood = await stage.code_of(_CALL, call.reference)
+    filed = await stage.file(_LIST, stage.phone, await request(stage, _LIST, _ASKER, _WANTED, _PURPOSE))
+    ticket = await parked.arrives(stage, _LIST, filed.code, typed(_ASKER, _WANTED, _PURPOSE))
+    await stage.link(filed.code, "follow_up_to", flood, "Permohonan tentang bantuan banjir ini")
+    stage.say(
+        "warga",
+        f"meminta daftar bantuan kepada PPID: [b]{filed.code}[/b] → [b]{ticket}[/b], dengan KTP",
+        "a resident asks PPID for the relief list; her identity card only passes through",
+    )
+    await stage.move("ppid", ticket, "1", REQUEST_WAY)
+    paper = document("rekap-bantuan.pdf", "application/pdf", PDF)
+    await stage.move("ppid", ticket, "2", REQUEST_WAY, "Terlampir rekap bantuan; nama korban dikecualikan", paper)
+    await stage.reaches(filed.code, "resolved", secret=filed.secret)
+    stage.say(
+        "ppid",
+        "menjawab dengan rekap dalam angka, tanpa nama korban → jejak: 112 → Si-GAPDes → PPID, tiga tenggat",
+        "answers with figures, no victim's name → one trace: 112 → Si-GAPDes → PPID, three clocks",
     )

@@ -120,3 +120,20 @@ def test_an_event_that_is_older_than_the_last_effective_one_never_moves_a_case_b
                 assert RANK[after.status] >= RANK[before.status], (run, place, late)
                 tried += 1
     assert tried > 20_000
+
+
+def test_what_an_app_repeats_does_not_end_a_reopened_case() -> None:
+    done = event("a", 1, Status.RESOLVED, word="3")
+    closed = event("b", 2, Status.CLOSED, by_gateway=True)
+    reopened = event("c", 3, Status.REOPENED, by_gateway=True)
+    again = event("d", 4, Status.RESOLVED, word="3")
+    for order in permutations([done, closed, reopened, again]):
+        assert fold(order).status is Status.REOPENED
+        assert fold(order).superseded == {"d"}
+    # Another word is news, and after it so is the old one.
+    assert fold([done, closed, reopened, again, event("e", 5, Status.RESOLVED, word="4")]).status is Status.RESOLVED
+    worked, ended = event("e", 5, Status.IN_PROGRESS, word="2"), event("f", 6, Status.RESOLVED, word="3")
+    assert fold([done, reopened, again, worked]).status is Status.IN_PROGRESS
+    assert fold([done, reopened, again, worked, ended]).status is Status.RESOLVED
+    # Where the gateway did not step in, an app may end a case by the word it once had.
+    assert fold([done, worked, ended]).status is Status.RESOLVED
