@@ -76,9 +76,8 @@ def fold(events: Iterable[CaseEvent], start: Status = Status.RECEIVED) -> Folded
     for event in in_order(events):
         if event.status is None:
             continue
-        if event.status in GATEWAY_ONLY and not event.by_gateway:
-            superseded.add(event.id)
-        elif status is Status.REOPENED and event.word is not None and event.word == said:
+        repeated = status is Status.REOPENED and event.word is not None and event.word == said
+        if repeated or (event.status in GATEWAY_ONLY and not event.by_gateway):
             superseded.add(event.id)
         elif event.status == status:
             if since is None:

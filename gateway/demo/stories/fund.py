@@ -99,19 +99,18 @@ async def later(stage: Stage) -> None:
         f"tenggat lewat tanpa jawaban: [b]{clocks}[/b] ({part.code})",
         "the deadline has passed without an answer",
     )
+    request = await parked.arrives(stage, _REQUEST, part.code, typed(_ASKER, _WANTED, _PURPOSE))
     filed = await stage.file(
         _OBJECT,
         stage.phone,
         {
             "service": "IF-OBJECT",
             "description": _UNANSWERED,
-            "attributes": {"grounds": ["c", "g"]},
+            "attributes": {"ticket": request, "grounds": ["c", "g"]},
             "reporter": person(_ASKER),
-            "follow_up_to": part.code,
         },
-        part.secret,
     )
-    request = await parked.arrives(stage, _REQUEST, part.code, typed(_ASKER, _WANTED, _PURPOSE))
+    await stage.link(filed.code, "objection_to", part.code, "Keberatan atas permohonan ini")
     ticket = await parked.arrives(stage, _OBJECT, filed.code, objection(_ASKER, request, _UNANSWERED))
     stage.say(
         "warga",
