@@ -157,18 +157,17 @@ class Connector:
     async def sweep(self, day: date) -> Batch:
         """Name every incident whose last change lies on a day, as the safety net does."""
         since = datetime.combine(day, time(), wire.WITA)
+
+        def decode(row: Any) -> News | None:
+            changed = _as(row, wire.Incident)
+            return _look(changed) if since <= changed.updated_at < since + timedelta(days=1) else None
+
         news: list[News] = []
-        cursor: str | None = None
-        while True:
-            page = _undecoded(await self._list(updated_after=since.isoformat(), cursor=cursor))
-
-            def decode(row: Any) -> News | None:
-                changed = _as(row, wire.Incident)
-                return _look(changed) if since <= changed.updated_at < since + timedelta(days=1) else None
-
+        page: dict[str, Any] = {"next_cursor": ""}
+        while (cursor := page["next_cursor"]) is not None:
+            page = _undecoded(await self._list(updated_after=since.isoformat(), cursor=cursor or None))
             news += rows(page["incidents"], decode, lambda row: f"incident {row['ticket_no']}")
-            if (cursor := page["next_cursor"]) is None:
-                return Batch(news=news)
+        return Batch(news=news)
 
     async def _list(self, **query: str | None) -> Answer:
         return await self._http.call(

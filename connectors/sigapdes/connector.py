@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from hashlib import blake2b
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,31 +22,11 @@ from gateway.sdk import (
     rows,
 )
 
-from . import wire
+from . import feed, wire
+from .feed import Feed
 
-BEGINNING = "2000-01-01 00:00:00"
 MESSAGES_BACK = timedelta(hours=96)
 """How far back a message of ours is looked for: longer than a delivery can live."""
-
-OVERLAP = timedelta(minutes=2)
-"""What the app commits late lies at most so far behind what was already seen."""
-
-LATEST_AHEAD = timedelta(hours=1)
-"""How far ahead of us an app's clock may be and still be believed in a row."""
-
-
-class Feed(msgspec.Struct, omit_defaults=True):
-    """Where the poll of one kind stands, in the app's own time.
-
-    The greatest id; since when changes are asked for and which page of them; the latest change seen; and the
-    versions of rows near it that were told already, for the overlap brings them again.
-    """
-
-    id: int = 0
-    since: str = BEGINNING
-    page: int = 1
-    latest: str = BEGINNING
-    told: list[str] = []
 
 
 class Connector:
@@ -106,7 +85,7 @@ class Connector:
                 return wire.receipt(kind, row.id, key, row.status)
         now = self._http.app_now()
         for kind in wire.KINDS:
-            async for page in self._changes(kind, _stamp(now - MESSAGES_BACK, self._zone)):
+            async for page in self._changes(kind, feed.stamp(now - MESSAGES_BACK, self._zone)):
                 for number in _answered(page, key):
                     return wire.receipt(kind, number, key)
         return None
@@ -123,45 +102,58 @@ class Connector:
         news: list[News] = []
         more = False
         for kind in wire.KINDS:
-            feed = feeds.get(kind, Feed())
+            stand = feeds.get(kind, Feed())
             path = f"/api/v1/{kind}"
-            born, more_born = await self._page(path, kode_desa="", sejak_id=feed.id, page=1, per_page=100)
-            changed, more_changed = await self._page(f"{path}/perubahan", sejak=feed.since, page=feed.page)
+            born, more_born = await self._page(path, kode_desa="", sejak_id=stand.id, page=1, per_page=100)
+            changed, more_changed = await self._page(f"{path}/perubahan", sejak=stand.since, page=stand.page)
             seen = [row for row in [*born, *changed] if not self._unfinished(row)]
-            fresh = {name: row for row in seen if (name := _version(row, feed.latest)) not in feed.told}
+            fresh = {name: row for row in seen if (name := feed.version(row, stand.latest)) not in stand.told}
             news += self._news(kind, list(fresh.values()))
-            following = self._onward(feed, changed, more_changed)
-            told = [name for name in [*feed.told, *fresh] if name >= _before(following.latest, OVERLAP)]
-            feeds[kind] = msgspec.structs.replace(following, id=_last_id(born, feed.id), told=told)
-            more = more or more_changed or (more_born and feeds[kind].id > feed.id)
+            following = self._onward(stand, changed, more_changed)
+            told = [name for name in [*stand.told, *fresh] if name >= feed.before(following.latest, feed.OVERLAP)]
+            feeds[kind] = msgspec.structs.replace(following, id=feed.last_id(born, stand.id), told=told)
+            more = more or more_changed or (more_born and feeds[kind].id > stand.id)
         return Batch(news=news, cursor=msgspec.json.encode(feeds).decode(), more=more)
 
-    def _onward(self, feed: Feed, changed: Sequence[Any], more: bool) -> Feed:
+    async def sweep(self, day: date) -> Batch:
+        """Return what records say whose last change lies on a day."""
+        since, until = (f"{one} 00:00:00" for one in (day, day + timedelta(days=1)))
+        news: list[News] = []
+        for kind in wire.KINDS:
+            async for page in self._changes(kind, since):
+                news += self._news(kind, [row for row in page if since <= (feed.changed_at(row) or since) < until])
+        return Batch(news=news)
+
+    def _onward(self, stand: Feed, changed: Sequence[Any], more: bool) -> Feed:
         """Return where the changes are asked for next: the next page, or from the overlap on once all are read."""
-        latest = max([feed.latest, *self._times(changed)])
+        latest = max([stand.latest, *self._times(changed)])
         if more:
-            since, page = _next_page(feed.since, feed.page, self._times(changed))
+            since, page = feed.next_page(stand.since, stand.page, self._times(changed))
             return Feed(since=since, page=page, latest=latest)
         # Never ahead of the app's own clock: were it put back, changes would fall behind.
-        reached = min(latest, _stamp(self._http.app_now(), self._zone))
-        return Feed(since=max(BEGINNING, _before(reached, OVERLAP)), latest=reached)
+        reached = min(latest, feed.stamp(self._http.app_now(), self._zone))
+        return Feed(since=max(feed.BEGINNING, feed.before(reached, feed.OVERLAP)), latest=reached)
 
     def _unfinished(self, row: Any) -> bool:
         """Tell whether a row changed in the app's running second: it may again, and nobody knew which was last."""
         now = self._http.app_now()  # less than a second late, for a `Date` has no fractions
-        return _stamp(now, self._zone) <= (_changed_at(row) or "") <= _stamp(now + timedelta(seconds=1), self._zone)
+        return (
+            feed.stamp(now, self._zone)
+            <= (feed.changed_at(row) or "")
+            <= feed.stamp(now + timedelta(seconds=1), self._zone)
+        )
 
     async def _changes(self, kind: str, since: str) -> AsyncIterator[list[Any]]:
         page, more = 1, True
         while more:
             found, more = await self._page(f"/api/v1/{kind}/perubahan", sejak=since, page=page)
             yield found
-            since, page = _next_page(since, page, self._times(found))
+            since, page = feed.next_page(since, page, self._times(found))
 
     def _times(self, found: Sequence[Any]) -> list[str]:
         """Return when undecoded rows changed, without what cannot be true: a broken row leads no cursor astray."""
-        until = _stamp(self._http.app_now() + LATEST_AHEAD, self._zone)
-        return [at for at in map(_changed_at, found) if at is not None and at <= until]
+        until = feed.stamp(self._http.app_now() + feed.LATEST_AHEAD, self._zone)
+        return [at for at in map(feed.changed_at, found) if at is not None and at <= until]
 
     def _news(self, kind: str, found: Sequence[Any]) -> list[News]:
         def decode(row: Any) -> list[News]:
@@ -204,42 +196,6 @@ def _data(answer: Answer) -> tuple[Any, bool]:
         raise ContractBroken("the answer is not the envelope of a success")
     meta = envelope.get("meta")
     return envelope.get("data"), isinstance(meta, dict) and meta.get("has_next") is True
-
-
-def _stamp(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).strftime(wire.TIME)
-
-
-def _before(stamp: str, span: timedelta) -> str:
-    """Return the app's time `span` earlier."""
-    return (datetime.strptime(stamp, wire.TIME) - span).strftime(wire.TIME)  # noqa: DTZ007 - it has no zone
-
-
-def _next_page(since: str, page: int, times: Sequence[str]) -> tuple[str, int]:
-    """Return where the next page of changes begins: at the last time seen, so that rows that move shift nothing.
-
-    Only where a whole page lies within one second is a page number of use.
-    """
-    return (newest, 1) if (newest := max(times, default=since)) > since else (since, page + 1)
-
-
-def _changed_at(row: Any) -> str | None:
-    """Return when an undecoded row changed; None where it does not say so in the app's form."""
-    try:
-        return datetime.strptime(row["updated_at"], wire.TIME).strftime(wire.TIME)  # noqa: DTZ007 - it has no zone
-    except (LookupError, TypeError, ValueError):
-        return None
-
-
-def _version(row: Any, otherwise: str) -> str:
-    """Name an undecoded row as it is now: when it changed, and a digest of all it says."""
-    said = blake2b(json.dumps(row, sort_keys=True).encode(), digest_size=8).hexdigest()
-    return f"{_changed_at(row) or otherwise} {said}"
-
-
-def _last_id(born: Sequence[Any], known: int) -> int:
-    numbers = [row.get("id") for row in born if isinstance(row, dict)]
-    return max([known, *(number for number in numbers if isinstance(number, int))])
 
 
 def _answered(page: Sequence[Any], key: str) -> list[int]:
