@@ -197,18 +197,20 @@ class Connector:
 
     async def _pages(self, kind: str, query: Mapping[str, str]) -> AsyncIterator[heard.Page]:
         """Yield all pages of a list, and where there are several its first page again."""
-        page = await self._page(kind, 1, **query)
-        yield page
-        several = page.last > 1
-        while page.number < page.last:
-            page = await self._page(kind, page.number + 1, **query)
+        number, last = 0, 1
+        while number < last:
+            number += 1
+            page = await self._page(kind, number, **query)
+            if page.number != number:
+                raise ContractBroken(f"page {page.number} came for page {number}")
+            last = page.last
             yield page
-        if several:
+        if last > 1:
             yield await self._page(kind, 1, **query)
 
     async def _page(self, kind: str, number: int, **query: str) -> heard.Page:
         answer = await self._read(f"/api/admin/{kind}", query={"page": number, **query})
-        return heard.page_of(answer, number)
+        return heard.page_of(answer)
 
     async def _read(self, path: str, **more: Any) -> Answer:
         return await self._http.call("GET", path, write=False, headers=self._headers, missing=(), **more)

@@ -59,7 +59,7 @@ class Row(msgspec.Struct):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page of a list: its undecoded rows, which page it is of how many, and how many rows there are in all."""
+    """A page of a list: its undecoded rows, which page it says to be of how many, and how many rows there are."""
 
     rows: list[Any]
     number: int
@@ -96,16 +96,14 @@ def data_of(answer: sdk.Answer) -> Any:
     return envelope.get("data")
 
 
-def page_of(answer: sdk.Answer, number: int) -> Page:
-    """Return the page that was asked for. Raises ContractBroken for anything else, another page among it."""
+def page_of(answer: sdk.Answer) -> Page:
+    """Return the page that came, be it the one that was asked for or not. Raises ContractBroken for anything else."""
     data = data_of(answer)
     rows = data.get("data") if isinstance(data, dict) else None
     if not isinstance(rows, list):
         raise sdk.ContractBroken("a page without rows")
     counts = read_as(data, Counts)
-    if counts.current_page != number:
-        raise sdk.ContractBroken(f"page {counts.current_page} came for page {number}")
-    return Page(rows, number, counts.last_page, counts.total)
+    return Page(rows, counts.current_page, counts.last_page, counts.total)
 
 
 def read_as(value: Any, form: type[Form]) -> Form:

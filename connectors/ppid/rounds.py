@@ -2,8 +2,9 @@
 
 A round reads all pages of what changed since a time, and then page 1 again: whatever changes meanwhile may change the
 order, and a row that slipped from a page not read yet to one read already is not seen. The list says how many rows it
-has; a round that has not met as many, or during which that number changed, is gone through again before the time moves
-on. What changes during a round is met by the next one, for that begins before this one began.
+has; a round that has not met as many, or during which that number changed or another page came than was asked for, is
+gone through again before the time moves on. What changes during a round is met by the next one, for that begins before
+this one began.
 """
 
 from datetime import datetime, timedelta
@@ -34,9 +35,9 @@ class Stand(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `since` is from when on changes are asked for, `page` which page of them is next; `began` when the round began
     (None: it has not), `closing`: page 1 is read again; `total` how many rows its list has (None: not asked yet),
-    `torn`: that number changed; `latest` the last change seen. `told` are the versions of rows told before the round,
-    `met` those that it met. Where rounds had to follow each other, `round` counts them, `first` is when the first of
-    them began, and `names` are the records that they met together.
+    `torn`: that number changed, or another page came; `latest` the last change seen. `told` are the versions of rows
+    told before the round, `met` those that it met. Where rounds had to follow each other, `round` counts them, `first`
+    is when the first of them began, and `names` are the records that they met together.
     """
 
     since: datetime
@@ -82,15 +83,15 @@ def met(stand: Stand, page: Page, now: datetime) -> tuple[Stand, list[Any]]:
     stand = msgspec.structs.replace(
         stand,
         total=page.total,
-        torn=stand.torn or (stand.total is not None and page.total != stand.total),
+        torn=stand.torn or page.number != stand.page or stand.total not in {None, page.total},
         latest=max([*times, *([stand.latest] if stand.latest else [])], default=None),
         met=[*dict.fromkeys([*stand.met, *(name for name in named if name not in running)])],
         names=[*dict.fromkeys([*stand.names, *map(name_of, page.rows)])],
     )
     if stand.closing or page.last <= 1:
         return _over(stand, page.total), fresh
-    if page.number < page.last:
-        return msgspec.structs.replace(stand, page=page.number + 1), fresh
+    if stand.page < page.last:
+        return msgspec.structs.replace(stand, page=stand.page + 1), fresh
     return msgspec.structs.replace(stand, page=1, closing=True), fresh
 
 

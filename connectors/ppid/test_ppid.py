@@ -135,7 +135,7 @@ PLAYED: list[tuple[set[str], Act, Any]] = [
     ),
     ({"read-extended"}, lambda c: c.read(TICKET, None), ["permohonan/1", "perpanjangan"]),
     ({"read-answered"}, lambda c: c.read(TICKET, None), ["permohonan/2", "perpanjangan", "jawaban"]),
-    ({"read-answered", "cancel-answered"}, lambda c: c.amend(TICKET, GONE), None),
+    ({"read-answered", "cancel-answered"}, lambda c: c.amend(TICKET, GONE), "status"),
     (
         {"read-born", "cancel"},
         lambda c: c.amend("PPID-2026-000003", GONE),
@@ -195,7 +195,7 @@ async def test_a_request_arrives_whole(office: Bench[Connector]) -> None:
     names = ("nama", "nik", "email", "no_hp", "alamat", "tujuan", "pekerjaan_id", "domisili_id", "id_bentuk_informasi")
     assert [fields[name] for name in names] == [
         *("Nur Afiah", "7311075408050003", "nur.afiah@contoh.id", "+6282193000207"),
-        *("Jl. Poros Madello 4", "Penelitian", 5, 64, 1),
+        *("Jl. Poros Madello 4, Madello, Kec. Balusu", "Penelitian", 5, 64, 1),
     ]
 
 
@@ -239,7 +239,9 @@ async def test_the_request_is_known_by_its_link_or_by_what_was_typed(
 ) -> None:
     await office.connector.submit(ASKED)
     await office.connector.submit(answering(changed(OBJECTS, linked=linked), **({"ticket": typed} if typed else {})))
-    assert (await row(office, 2))["no_pendaftaran"] == TICKET
+    fields = await row(office, 2)
+    assert fields["no_pendaftaran"] == TICKET
+    assert (f"\nticket: {typed}\n" in fields["kasus"]) == (typed == "PPID-2026-000077"), "what was typed is not lost"
 
 
 @pytest.mark.parametrize("linked", [(), (OF_ANOTHER,), (msgspec.structs.replace(NUMBERED, kind="follow_up_to"),)])

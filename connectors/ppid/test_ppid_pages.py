@@ -93,10 +93,13 @@ async def test_a_page_that_comes_again_is_not_taken_for_another(office: Bench[Co
     office.clock.forward(seconds=1)
     batch = await office.connector.poll(None)
     await office.control("quirks", {"repeat_page": 1})
-    with pytest.raises(ContractBroken):
-        await office.connector.poll(batch.cursor)
-    news, _ = await gathered(office, batch.cursor)
+    news, cursor = await gathered(office, batch.cursor)
     assert sorted(tickets([*batch.news, *news])) == born
+    assert (await gathered(office, cursor))[0] == []
+    await office.connector._page("permohonan-informasi", 2)
+    await office.control("quirks", {"repeat_page": 1})
+    with pytest.raises(ContractBroken):
+        await office.connector.find(ASKED.key)  # page 2 for page 1: nothing is known of what is absent
 
 
 async def test_a_clock_put_back_hides_no_change(office: Bench[Connector]) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from gateway import sdk
 from gateway.sdk.bodies import Parts
 
-from .places import ELSEWHERE, NAMES, plain
+from .places import ELSEWHERE, NAMES, listed_as, plain
 
 APP: Final = "ppid"
 REQUEST, OBJECTION = "permohonan-informasi", "pengajuan-keberatan"
@@ -70,6 +70,7 @@ FIELDS: Final[Mapping[str, str]] = dict(ASKED.values()) | {
     "dokumen_pendukung": "attachments",
     "no_pendaftaran": "attributes.ticket",
     "alasan": "attributes.grounds",
+    "status": "status",
     **dict.fromkeys(TEXTS.values(), "description"),
 }
 """The app's fields in the words of whoever can mend them."""
@@ -134,7 +135,7 @@ def new_request(submission: sdk.Submission, names: Names) -> Parts:
     }
     fields: list[tuple[str, str | sdk.Document]] = [
         *_person(submission),
-        ("alamat", submission.site.address or ""),
+        ("alamat", _address(submission.site)),
         *((ASKED[listed][0], _entry(names, listed, answer)) for listed, answer in chosen.items()),
         ("rincian", _told(submission, len(others) - len(fitting))),
         ("tujuan", str(answers.get("purpose") or "")),
@@ -164,6 +165,13 @@ def _person(submission: sdk.Submission) -> list[tuple[str, str]]:
         ("email", who.email or ""),
         ("no_hp", who.phone or ""),
     ]
+
+
+def _address(site: sdk.Site) -> str:
+    """Return the address with the village; a village alone is no address, as the app's refusal will say."""
+    if site.address is None or site.codes is None:
+        return site.address or ""
+    return f"{site.address}, {listed_as(site.codes.village, site.codes.district)}"
 
 
 def _card(submission: sdk.Submission) -> sdk.Document:
@@ -199,11 +207,16 @@ def _objected(submission: sdk.Submission) -> str:
 
 def _told(submission: sdk.Submission, left: int) -> str:
     """Return the text with what the app has no fields for, files left behind, and at its end our key."""
-    objected = _requests(submission) if submission.category == OBJECTION else []
+    objection = submission.category == OBJECTION
+    objected, known = (_objected(submission), _requests(submission)) if objection else (None, [])
+    answers = {name: one for name, one in submission.attributes.items() if name not in TAKEN}
+    typed = submission.attributes.get("ticket")
+    if objection and isinstance(typed, str) and typed.strip() not in {"", objected}:
+        answers["ticket"] = typed  # the link goes before it, but it was said
     lines = [
         submission.text,
-        *(f"{name.replace('_', ' ')}: {one}" for name, one in submission.attributes.items() if name not in TAKEN),
-        *(f"Terkait ({one.kind}): {one.app} {one.value}" for one in submission.linked if one.value not in objected),
+        *(f"{name.replace('_', ' ')}: {one}" for name, one in answers.items()),
+        *(f"Terkait ({one.kind}): {one.app} {one.value}" for one in submission.linked if one.value not in known),
         *([f"({left} lampiran lain ada di laporan {submission.code})"] if left else []),
         f"[{submission.key}]",
     ]
