@@ -11,14 +11,10 @@ import pytest
 from connectors.sipendting.test_sipendting import CODE
 from connectors.sipendting.test_sipendting_child import BORN, NIK, TELLING
 from connectors.sipendting.test_sipendting_news import LAMP
-from gateway.sdk.manifest import read_manifest
 from gateway.sdk.sandbox import development_secret
 from tests.faults.proxy import hangs
 from tests.faults.town import Gateway, opened
-from tests.journeys import stage
-from tests.sandboxes import CONNECTORS, ROOT
-
-stage.SECRETS.setdefault("sipendting", tuple(read_manifest(CONNECTORS / "sipendting").secrets))  # type: ignore[arg-type]
+from tests.sandboxes import ROOT
 
 QUICK = {"sipendting": {"settle_s": 1.0, "timeouts.connect": 1.0, "timeouts.total": 1.2, "limits.rate_per_s": 1000}}
 PATIENCE = 40.0

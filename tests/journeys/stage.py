@@ -16,12 +16,12 @@ from gateway.app import create_app
 from gateway.house import House, open_house
 from gateway.issuer import development_token
 from gateway.sdk.clock import SystemClock
+from gateway.sdk.manifest import read_manifest
 from gateway.sdk.sandbox import Sandbox, Setting, development_secret, read_sandbox, serving
 from gateway.settings import Settings, read_settings
 from gateway.worker import Worker
 
 ROOT = Path(__file__).parents[2]
-SECRETS = {"cc112": ("API_KEY", "WEBHOOK_SECRET"), "sigapdes": ("USERNAME", "PASSWORD")}
 FLOOD: dict[str, Any] = {
     "service": "EM-FLOOD",
     "description": "Air naik sampai lutut di depan kantor lurah.",
@@ -124,7 +124,8 @@ def settings_for(folder: Path, database_url: str, redis_url: str | None = None, 
 
 def secrets(apps: Sequence[str]) -> dict[str, str]:
     """The secrets that gateway and sandboxes share in development."""
-    return {f"GATEWAY_{app.upper()}_{name}": development_secret(app, name) for app in apps for name in SECRETS[app]}
+    named = {app: read_manifest(ROOT / "connectors" / app).secrets for app in apps}
+    return {f"GATEWAY_{app.upper()}_{name}": development_secret(app, name) for app in apps for name in named[app]}
 
 
 @asynccontextmanager

@@ -288,7 +288,7 @@ async def test_an_auditor_follows_the_flood_over_http(database_url: str, tmp_pat
             assert answer.body["gaps"] == []
             assert answer.body["sealed"] is None
             apps = {hop["app"] for hop in answer.body["hops"] if hop["direction"] == "out"}
-            assert apps == {"cc112", "sigapdes"}
+            assert apps == {"cc112", "sigapdes", "sms"}
             assert all({"seq", "at", "kind", "actor", "superseded"} <= hop.keys() for hop in answer.body["hops"])
         found = await stage.ask("GET", f"/v1/audit/search?q={ticket}", auditor)
         assert [hit["code"] for hit in found.body["items"]] == [flood_report["code"]]

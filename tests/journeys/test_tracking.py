@@ -422,6 +422,7 @@ async def test_a_file_goes_with_a_message_once(database_url: str, tmp_path: Path
             id=upload,
             owner=ANDI.key,
             report_id=None,
+            state="upload",
             media_type="image/jpeg",
             size=5,
             digest="d" * 64,

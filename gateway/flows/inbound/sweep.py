@@ -50,17 +50,21 @@ class Sweeper:
     async def round(self) -> int:
         """Sweep every day that is over and was not swept yet; return how many were."""
         swept = 0
-        for day in await self._due():
-            if not self._host.ready(self.app):
+        for day in await self.due():
+            if not self._host.ready(self.app) or not await self.sweep(day):
                 break
-            outcome = await self._host.sweep(self.app, day)
-            if outcome.verdict is not Verdict.ACCEPTED or outcome.batch is None:
-                _log.warning("sweep.failed", connector=self.app, day=str(day), cause=outcome.cause)
-                break
-            swept += await self._compare(day, outcome.batch.news)
+            swept += 1
         return swept
 
-    async def _due(self) -> list[date]:
+    async def sweep(self, day: date) -> bool:
+        """Sweep one day; False if the app could not be asked, or another process did it meanwhile."""
+        outcome = await self._host.sweep(self.app, day)
+        if outcome.verdict is not Verdict.ACCEPTED or outcome.batch is None:
+            _log.warning("sweep.failed", connector=self.app, cause=outcome.cause)
+            return False
+        return await self._compare(day, outcome.batch.news)
+
+    async def due(self) -> list[date]:
         """Return the days to sweep, oldest first. The first sweep of an app is of the day before."""
         here = self._ledger.clock.now().astimezone(self._zone)
         last = here.date() - timedelta(days=1 if here.time() >= AFTER else 2)
@@ -95,7 +99,8 @@ class Sweeper:
                 "differing": len(stands),
             }
             act.record(f"app:{self.app}", "inbound.swept", facts=facts)
-            _log.info("sweep.done", connector=self.app, **facts)
+            found = len(gone) + len(stands)
+            _log.info("sweep.done", connector=self.app, count=len(listed), new=fresh, found=found)
 
         try:
             await self._store.keep(self.app, READER, [*news, *repaired], moved, tell)
