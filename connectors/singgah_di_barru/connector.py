@@ -20,7 +20,6 @@ from gateway.sdk import (
     Rejected,
     Retryable,
     Submission,
-    Unauthorized,
     Unreadable,
     Upstream,
     rows,
@@ -54,9 +53,7 @@ class Connector:
         self._turn = 0
 
     async def login(self) -> None:
-        """Turn to the other token while one is being replaced; where there is one only, its refusal stands."""
-        if len(self._secrets.all("KEYTOKEN")) < 2:
-            raise Unauthorized("the KEYTOKEN is not valid")
+        """Take the other token for the next try, if the token is being replaced; else the same, read anew."""
         self._turn += 1
 
     def _form(self, fields: Mapping[str, str | int]) -> Mapping[str, str | int]:

@@ -129,10 +129,10 @@ async def test_a_wrong_token_is_unauthorized_whatever_was_asked(desk: Bench[Conn
                 await act
             assert "not-the-token" not in str(refused.value)
     await app.close()
-    assert len(call.exchanges) == len(acts)
+    assert len(call.exchanges) == 2 * len(acts)  # the token is read once more: it may just have been replaced
     assert "not-the-token" not in repr(call.exchanges)
     journal = await desk.journal()
-    assert len(journal) == len(acts)
+    assert len(journal) == 2 * len(acts)
     assert "not-the-token" not in json.dumps(journal)
 
 

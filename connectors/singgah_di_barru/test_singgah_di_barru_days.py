@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -13,11 +12,13 @@ from hypothesis import strategies as st
 
 from connectors.singgah_di_barru.days import BEGINNING, OVERLAP, Reading, Stand, met, resumed
 from connectors.singgah_di_barru.wire import DAY, PAGE, TIME
+from gateway.sdk.entropy import Entropy, SeededEntropy
 
 NOON = datetime.fromisoformat("2026-01-28 12:00:00")
 LATE = datetime.fromisoformat("2026-01-28 23:58:00")
 """Two minutes before the day ends."""
 
+Thing = TypeVar("Thing")
 Version = tuple[str, int]
 Row = dict[str, Any]
 
@@ -90,6 +91,10 @@ class Reader:
         return stand
 
 
+def chosen(chance: Entropy, *things: Thing) -> Thing:
+    return things[chance.below(len(things))]
+
+
 Step = st.one_of(
     st.tuples(st.just("touch"), st.integers(0, 140), st.sampled_from([0, 0, 0, 1, 30, 100])),
     st.tuples(st.just("wait"), st.integers(0, 150), st.just(0)),
@@ -131,17 +136,17 @@ def test_every_change_is_told_once_whatever_moves(
 @pytest.mark.parametrize("seed", range(24))
 def test_a_busy_office_is_told_whole(seed: int) -> None:
     """Hundreds of changes, some committed late, between any two pages; at times an hour's pause, or days."""
-    random = Random(seed)
-    office = Office(random.choice([NOON, LATE]), random.choice(sorted(ORDERS)))
+    chance = SeededEntropy(seed)
+    office = Office(chosen(chance, NOON, LATE), chosen(chance, *sorted(ORDERS)))
     reader = Reader(office)
-    crowd = random.choice([60, 120, 240])
+    crowd = chosen(chance, 60, 120, 240)
     for _ in range(600):
-        for _ in range(random.choice([0, 0, 1, 2, 5])):
-            office.touch(random.randrange(crowd), random.choice([0, 0, 0, 0, 40, 110]))
-        office.at += timedelta(seconds=random.choice([0, 0, 1, 2, 7, 30]))
+        for _ in range(chosen(chance, 0, 0, 1, 2, 5)):
+            office.touch(chance.below(crowd), chosen(chance, 0, 0, 0, 0, 40, 110))
+        office.at += timedelta(seconds=chosen(chance, 0, 0, 1, 2, 7, 30))
         reader.once()
-        if random.random() < 0.01:
-            office.at += timedelta(seconds=random.choice([600, 3600, 200_000]))
+        if chance.below(100) == 0:
+            office.at += timedelta(seconds=chosen(chance, 600, 3600, 200_000))
     office.at += timedelta(seconds=5)
     for _ in range(3):
         reader.through()
@@ -152,17 +157,17 @@ def test_a_busy_office_is_told_whole(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_pages_that_repeat_hide_nothing_for_long(seed: int) -> None:
     """The line now and then answers with the page before, with an empty one or with a cut one."""
-    random = Random(seed)
+    chance = SeededEntropy(seed)
     office = Office(NOON)
     last: list[Row] = []
     reader = Reader(office)
     for _ in range(200):
-        for number in random.sample(range(120), 3):
-            office.touch(number)
-        office.at += timedelta(seconds=random.choice([1, 5, 60]))
+        for _ in range(3):
+            office.touch(chance.below(120))
+        office.at += timedelta(seconds=chosen(chance, 1, 5, 60))
         reading = reader.stand()[1]
         true = office.page(reading.day, reading.start)
-        reader.once(random.choice([true, true, last, [], true[:7]]))
+        reader.once(chosen(chance, true, true, last, [], true[:7]))
         last = true
     office.at += timedelta(seconds=5)
     for _ in range(3):

@@ -110,9 +110,16 @@ class Stage:
         await self.desk(self.coordinator, code, "link", {"kind": kind, "code": other, "reason": reason})
 
     async def escalate(self, step: str, who: Person, code: str, service: str, reason: str, description: str) -> str:
-        """Make an emergency of a report; return its code."""
-        await self.desk(who, code, "refer", {"service": service, "reason": reason, "description": description})
+        """Make an emergency of a report, unless it has been done; return its code."""
+        if await self._descendants(code, "escalated_from", service) == []:
+            await self.desk(who, code, "refer", {"service": service, "reason": reason, "description": description})
         return await self.descendant(step, code, "escalated_from", service)
+
+    async def refer(self, who: Person, code: str, app: str, agency: str, body: Json) -> None:
+        """Refer a report to an app, or a desk, and an agency, unless it has a case there: also one that has ended."""
+        cases = (await self.report(code))["cases"]
+        if not any((case["app"], case["agency"]) == (app, agency) for case in cases):
+            await self.desk(who, code, "refer", body)
 
     async def close(self, code: str, agency: str, text: str) -> None:
         """The coordinator ends the case at an agency's desk, unless it has ended."""
@@ -192,29 +199,29 @@ class Stage:
         self.memory.learn(step, code)
         return code
 
-    async def descendant(
-        self, step: str, code: str, kind: str, service: str, secret: str | None = None, who: Person | None = None
-    ) -> str:
+    async def descendant(self, step: str, code: str, kind: str, service: str, secret: str | None = None) -> str:
         """Wait until a report has a linked one of a service; return its code. With its secret it is looked at as its
         reporter does."""
 
         async def look() -> str:
-            seen = await (self.report(code) if secret is None else (who or self.phone).track(code, secret))
-            for link in seen["links"]:
-                if (link["kind"], link["direction"]) == (kind, "from"):
-                    path = f"/v1/reports/{link['code']}"
-                    other = await (
-                        self.report(link["code"])
-                        if secret is None
-                        else self.phone.read(path, headers={"X-Report-Secret": secret})
-                    )
-                    if other["service"]["code"] == service:
-                        return str(link["code"])
-            raise NotYet(f"{code} has no {kind} {service} yet")
+            found = await self._descendants(code, kind, service, secret)
+            if len(found) != 1:
+                raise NotYet(f"{code} has {len(found)} reports {kind} it of {service}")
+            return found[0]
 
         found = await self.until(f"{service} dari {code}", f"{service} of {code}", look)
         self.memory.learn(step, found)
         return found
+
+    async def _descendants(self, code: str, kind: str, service: str, secret: str | None = None) -> list[str]:
+        async def seen(name: str) -> Json:
+            if secret is None:
+                return await self.report(name)
+            return await self.phone.track(name, secret)
+
+        links = (await seen(code))["links"]
+        codes = [str(one["code"]) for one in links if (one["kind"], one["direction"]) == (kind, "from")]
+        return [one for one in codes if (await seen(one))["service"]["code"] == service]
 
     async def reaches(self, code: str, *statuses: str, secret: str | None = None) -> Json:
         """Wait until a report has one of these statuses; return it as the coordinator sees it, or with its secret

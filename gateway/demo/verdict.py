@@ -156,6 +156,11 @@ def strays(endings: Sequence[Ending], evidence: Evidence) -> list[str]:
         if report.code not in codes and (taken := report.numbers & ours):
             number = " ".join(min(taken))
             faults.append(f"{report.code} was opened for {number}, which belongs to another report")
+    for trace in evidence.traces.values():
+        for link in (link for report in trace.reports if report.code in codes for link in report.links):
+            # A visitor may follow up what he sees here; everything else is made by officers, and those are ours.
+            if link.code not in codes and link.kind != "follow_up_to":
+                faults.append(f"{link.code} is linked as {link.kind}, but no story asked for it")
     known = set(listed)
     for app, records in evidence.records.items():
         for record in records:

@@ -83,6 +83,8 @@ def _imports(node: ast.AST, app: str) -> Iterator[str]:
             yield f"imports {name}: a connector stands on gateway.sdk alone"
         elif any(_is_within(name, door) for door in _DOORS):
             yield f"imports {name}: the way out is app.http"
+        elif name.rpartition(".")[2] in _WAITS:
+            yield f"imports {name}: the gateway decides when"
 
 
 def _names(node: ast.AST) -> Iterator[str]:

@@ -72,10 +72,11 @@ async def play(stage: Stage) -> None:
 
 async def _investigated(stage: Stage, levy: Filed, number: str) -> None:
     await stage.move("singgah_di_barru", number, "diteruskan", VISITOR_WAY)
-    await stage.desk(
+    await stage.refer(
         stage.coordinator,
         levy.code,
-        "refer",
+        "sipendting",
+        "INSPEKTORAT",
         {"service": "GV-INTEGRITY", "reason": "Dugaan pungutan liar oleh petugas", "case": 1},
     )
     complaint = await stage.arrives(levy.code, "sipendting")

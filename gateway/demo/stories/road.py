@@ -145,10 +145,11 @@ async def _told(stage: Stage, code: str) -> None:
 
 async def _repaired(stage: Stage, road: Filed, number: str) -> None:
     """The road itself: to the road office, answered although it is mended only next year."""
-    await stage.desk(
+    await stage.refer(
         stage.coordinator,
         road.code,
-        "refer",
+        "sipendting",
+        "PUTR",
         {
             "service": "IN-ROAD",
             "reason": "Perbaikan jalan adalah urusan PUTR",

@@ -99,10 +99,11 @@ async def _referred(stage: Stage, call: Filed) -> Filed:
 
 async def _aided(stage: Stage, look: Filed) -> None:
     """The family is put on the list of village aid: another case of the same report, in an officer's words."""
-    await stage.desk(
+    await stage.refer(
         stage.people["pmd"],
         look.code,
-        "refer",
+        "sigapdes",
+        "DINSOS",
         {
             "service": "VI-AID",
             "reason": "Keluarga diusulkan menerima bantuan pangan desa",

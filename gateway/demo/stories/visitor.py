@@ -3,7 +3,7 @@ railings are a task of their own."""
 
 from typing import Final
 
-from gateway.demo.ending import Ending, Wanted
+from gateway.demo.ending import DESK, Ending, Wanted
 from gateway.demo.stage import Stage
 from gateway.demo.stories.cast import CANYON, LIBURENG, VISITOR_WAY, place
 
@@ -20,7 +20,7 @@ ENDING: Final = Ending(
         Wanted(step=_SOS, app="singgah_di_barru", born=True, word="selesai", status="resolved"),
         Wanted(step=_RESCUE, app="cc112", word="CLOSED", status="resolved", follows=_SOS, kind="escalated_from"),
         Wanted(step=_RAILINGS, app="singgah_di_barru", word="selesai", status="resolved", follows=_RESCUE),
-        Wanted(step=_RAILINGS, app="gateway", agency="PUTR", status="resolved"),
+        Wanted(step=_RAILINGS, app=DESK, agency="PUTR", status="resolved"),
     ),
     calm=(_SOS, _RAILINGS),
 )
@@ -97,10 +97,8 @@ async def _mended(stage: Stage, ticket: str) -> None:
     )
     number = await stage.arrives(filed.code, "singgah_di_barru")
     await stage.move("singgah_di_barru", number, "diteruskan", VISITOR_WAY)
-    report = await stage.report(filed.code)
-    if not any(case["agency"] == "PUTR" for case in report["cases"]):
-        body = {"agency": "PUTR", "reason": "Pagar adalah urusan pekerjaan umum"}
-        await stage.desk(stage.people["disparpora"], filed.code, "refer", body)
+    body = {"agency": "PUTR", "reason": "Pagar adalah urusan pekerjaan umum"}
+    await stage.refer(stage.people["disparpora"], filed.code, DESK, "PUTR", body)
     await stage.close(filed.code, "PUTR", "Pagar baru sepanjang 40 meter sudah dipasang")
     await stage.move("singgah_di_barru", number, "selesai", VISITOR_WAY, "Pagar baru sudah dipasang")
     await stage.reaches(filed.code, "resolved")

@@ -266,15 +266,21 @@ def test_what_a_visitor_filed_meanwhile_is_his_own() -> None:
     assert strays([ENDING], played) == []
 
 
+def escalated() -> TraceReport:
+    link = TraceLink(kind="escalated_from", direction="from", code=OTHER)
+    return report(CALL, "cc112", TICKET, link, service="EM-FLOOD")
+
+
 STRAYS: dict[str, Callable[[], Evidence]] = {
     "which belongs to another report": lambda: again(
         TRUE, reports=[*TRUE.reports, Listed(OTHER, frozenset({("sigapdes", NUMBER)}))]
     ),
     "is listed 2 times": lambda: again(TRUE, reports=[*TRUE.reports, TRUE.reports[1]]),
     "the gateway does not have it": lambda: again(TRUE, reports=TRUE.reports[:1]),
-    "no story asked for it": lambda: again(
+    "was promised, but no story": lambda: again(
         TRUE, reports=[*TRUE.reports, VISITOR], acks=[ACK, again(ACK, step="strange", code=OTHER)]
     ),
+    "no story asked for it": lambda: again(TRUE, traces={CALL: again(TRACE, reports=(escalated(), TRACE.reports[1]))}),
     "of no report": lambda: with_records("sigapdes", BUILT, again(BUILT, key=f"{OTHER}-1")),
 }
 

@@ -73,6 +73,9 @@ class Connector:
         )
         self._token = answer.json(dict[str, str]).get("token")
 #? hmac
+    async def login(self) -> None:
+        """Get nothing: the refusal has told the app's time, and `Http` signs the next try in it."""
+
     def _headers(self) -> Mapping[str, str]:
         client, stamp = self._secrets["CLIENT_ID"], str(int(self._http.app_now().timestamp()))
         proof = hmac.new(self._secrets["CLIENT_SECRET"].encode(), f"{client}&{stamp}".encode(), hashlib.sha256)

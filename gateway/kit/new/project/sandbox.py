@@ -111,8 +111,8 @@ class Office(Sandbox):
 #? hmac
     def _known(self, call: Call) -> bool:
         client, stamp = self.setting.secret("CLIENT_ID"), call.headers.get("x-waktu", "")
-        if stamp.isdecimal() and abs(self.now().timestamp() - int(stamp)) > 300:
-            raise Refused(_wrong({"x-waktu": ["kedaluwarsa"]}))
+        if not stamp.isdecimal() or abs(self.now().timestamp() - int(stamp)) > 300:
+            return False
         proof = hmac.new(self.setting.secret("CLIENT_SECRET").encode(), f"{client}&{stamp}".encode(), hashlib.sha256)
         return _same(call.headers.get("x-tanda", ""), proof.hexdigest())
 #?

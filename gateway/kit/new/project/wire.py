@@ -91,10 +91,6 @@ def refusal(envelope: Any) -> None:
     """Raise Rejected, with the field that a person can mend, for the app's form of a refusal."""
     wrong = envelope.get("galat") if isinstance(envelope, dict) else None
     if isinstance(wrong, dict) and wrong:
-#? hmac
-        if "x-waktu" in wrong:
-            raise sdk.Retryable("the app's clock was not known yet; its answer told it")
-#?
         field, told = next(iter(wrong.items()))
         raise sdk.Rejected(f"{str(field)[:40]}: {str(told)[:80]}", FIELDS.get(field))
 
@@ -137,5 +133,5 @@ def happenings(body: bytes) -> list[Any]:
 
 
 def name_of(row: Any) -> str:
-    """Return the name under which a row that cannot be read is put aside."""
-    return f"kejadian-{row['id']}"
+    """Return the name under which a row that cannot be read is put aside: its report's number, and its own."""
+    return f"{row['laporan']}/{row['id']}"
