@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 
 from connectors.ppid.test_ppid_news import BORN
-from gateway.sdk.manifest import read_manifest
 from tests.faults.proxy import hangs, hangs_up_unread
 from tests.faults.town import Gateway, opened
-from tests.journeys import stage
 from tests.pictures import photo
-from tests.sandboxes import CONNECTORS
-
-stage.SECRETS.setdefault("ppid", tuple(read_manifest(CONNECTORS / "ppid").secrets))  # type: ignore[arg-type]
 
 QUICK = {"ppid": {"settle_s": 1.0, "timeouts.connect": 1.0, "timeouts.total": 1.2, "limits.rate_per_s": 1000}}
 PATIENCE = 60.0

@@ -7,6 +7,7 @@ import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateway.kernel.coordination import Counters, LocalCounters, RedisCounters, open_counters
 from gateway.kernel.coordination.gcra import MICRO, decide, interval_of
@@ -48,11 +49,14 @@ async def test_hits_come_back_one_by_one(counters: Counters) -> None:
 
 async def test_concurrent_hits_never_exceed_the_limit(counters: Counters) -> None:
     for attempt in range(20):
-        verdicts = await asyncio.gather(*(counters.hit(f"k{attempt}", 10, HOUR) for _ in range(64)))
-        if isinstance(counters, LocalCounters) or getattr(counters, "shared", True):
-            break  # on a busy machine Redis may be found too slow, and hits are counted here for a moment
-        await asyncio.sleep(0.5)
-    assert sum(verdict.allowed for verdict in verdicts) == 10
+        with capture_logs() as told:
+            verdicts = await asyncio.gather(*(counters.hit(f"k{attempt}", 10, HOUR) for _ in range(64)))
+        if not told:
+            assert sum(verdict.allowed for verdict in verdicts) == 10
+            return
+        # On a busy machine Redis may be found too slow; then hits are counted in this process for a moment.
+        await asyncio.sleep(1.0)
+    raise AssertionError("Redis was away all the time")
 
 
 async def test_a_lowered_limit_takes_hold_at_once(counters: Counters) -> None:
