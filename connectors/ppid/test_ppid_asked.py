@@ -13,7 +13,8 @@ from connectors.ppid.places import NAMES
 from connectors.ppid.test_ppid import ASKED, CARD, CODE, GIF, MADELLO, OBJECTS, WHO, answering, changed, row
 from connectors.ppid.wire import FORMS, OCCUPATIONS
 from gateway.sdk import Document, Person, Rejected, Site, Submission
-from tests.sandboxes import Bench, bench
+from gateway.sdk.manifest import read_manifest
+from tests.sandboxes import CONNECTORS, Bench, bench
 
 
 @pytest.fixture
@@ -177,3 +178,22 @@ async def test_half_an_emoji_never_leaves(office: Bench[Connector], submission: 
     with pytest.raises(UnicodeEncodeError):
         await office.connector.submit(changed(submission, text="a\ud83d"))
     assert [one for one in await office.journal() if one["method"] == "POST"] == []
+
+
+# What it may not know.
+
+
+async def test_nothing_leaves_that_is_not_shared(office: Bench[Connector]) -> None:
+    """The host takes out what the manifest does not share; the connector does not rely on it."""
+    shares = read_manifest(CONNECTORS / "ppid").shares
+    assert {"place.point", "place.landmark"}.isdisjoint(shares)
+    assert set(shares) >= {"reporter.national_id", "place.address", "documents", "linked"}
+    site = Site(
+        codes=MADELLO, latitude=-4.41371, longitude=119.62353, address="Jl. Poros Madello 4", landmark="KENARI-PATOKAN"
+    )
+    await office.born({})
+    await office.connector.submit(changed(ASKED, site=site, title="KENARI-JUDUL"))
+    await office.connector.submit(changed(OBJECTS, site=site, title="KENARI-JUDUL", documents=(CARD,)))
+    sent = json.dumps(await office.journal(), ensure_ascii=False)
+    assert [canary for canary in ("KENARI", "4.41371", "119.62353") if canary in sent] == []
+    assert (sent.count("Madello 4"), sent.count("GIF89a")) == (1, 1), "an objection carries neither address nor card"

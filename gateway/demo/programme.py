@@ -71,7 +71,7 @@ class Programme:
         ]
         try:
             for tale, task in zip(tales, playing, strict=True):
-                tale.begin()
+                tale.speak()
                 await task
         finally:
             for task in playing:

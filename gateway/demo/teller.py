@@ -154,7 +154,7 @@ class Tale:
         self._kept: list[tuple[str, str, str]] = []
         self._turn = False
 
-    def begin(self) -> None:
+    def speak(self) -> None:
         """Give it its turn: tell what it kept, and from now on everything at once."""
         self._turn = True
         self._teller.story(*self._title)
