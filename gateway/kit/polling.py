@@ -30,7 +30,7 @@ class Crowd:
         self.known: set[str] = set()
         self._turn = 0
 
-    async def begin(self, count: int) -> None:
+    async def open(self, count: int) -> None:
         """Poll what is there, then open so many records at one instant."""
         _, self.cursor = await gather(self.room, None)
         service, _ = journey(self.room.subject)
@@ -101,7 +101,7 @@ async def _crowd(room: Room, count: int) -> Crowd:
     _, moves = journey(room.subject)
     expect(len(moves) > 1, "records can be moved to one word only: the rule needs two", "List more [[moves]].")
     crowd = Crowd(room, moves[:2])
-    await crowd.begin(count)
+    await crowd.open(count)
     return crowd
 
 
