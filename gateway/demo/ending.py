@@ -15,7 +15,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     its birth in the app (then the record carries the step's mark and no key). `parked`: the delivery may have been left
     to a person, who found the record there, or typed it in (then it carries the mark), and resolved the delivery.
     `word` and `status` are the app's and our last word; `follows` is the step of the report it must be linked to, as a
-    `kind` of it; `messages` how many words of ours the record has.
+    `kind` of it; `messages` how many words of ours the record has; `left_open`: a visitor may move it on.
     """
 
     step: str
@@ -25,6 +25,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     agency: str | None = None
     born: bool = False
     parked: bool = False
+    left_open: bool = False
     follows: str | None = None
     kind: str = "follow_up_to"
     messages: int = 0

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,8 +18,6 @@ from gateway.demo.teller import Teller
 from gateway.demo.verdict import Scene
 from gateway.flows.audit import Trace, picture
 
-_SHOWN: Final = 2
-"""How many reports of a trace are printed in full: the root and one that follows it."""
 PLAY: Final = "play.sh"
 
 
@@ -48,8 +47,9 @@ def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[
 
 
 def _way(scene: Scene) -> str:
-    """Return the trace in short: its first report, through which apps, how many entries."""
-    return f"{scene.code}: {' → '.join(scene.apps)}, {scene.entries} catatan"
+    """Return the trace in short: its first report, how many more, through which apps, how many entries."""
+    more = len({case.code for case in scene.cases}) - 1
+    return f"{scene.code}{f' +{more}' if more else ''}: {' → '.join(scene.apps)}, {scene.entries} catatan"
 
 
 def _count(number: int, thing: str) -> str:
@@ -62,7 +62,7 @@ def _scenario(scene: Scene) -> dict[str, object]:
 
 
 def trace(teller: Teller, whole: Trace) -> None:
-    """Print the trace of a story: the report itself and the one of its follow-ups that went furthest."""
+    """Print the trace of a story: the report itself and, of those linked to it, one for each app."""
     if teller.silent:
         return
     brief, left_out = shortened(whole)
@@ -73,12 +73,15 @@ def trace(teller: Teller, whole: Trace) -> None:
 
 
 def shortened(whole: Trace) -> tuple[Trace, int]:
-    """Return a trace with its root and the follow-up that has most entries, and how many reports were left out."""
-    others = [report for report in whole.reports if report.code != whole.report.code]
-    if len(others) < _SHOWN:
-        return whole, 0
-    entries = {report.code: sum(hop.report == report.code for hop in whole.hops) for report in others}
-    kept = {whole.report.code, *sorted(entries, key=lambda code: -entries[code])[: _SHOWN - 1]}
+    """Return a trace with its root and, for each further app, that linked report which has most entries there; and how
+    many reports were left out."""
+    entries = Counter(hop.report for hop in whole.hops)
+    best: dict[str, str] = {}
+    for report in whole.reports:
+        app = report.cases[0].app if report.cases else ""
+        if report.code != whole.report.code and entries[report.code] > entries[best.get(app, "")]:
+            best[app] = report.code
+    kept = {whole.report.code, *best.values()}
     links = tuple(link for link in whole.report.links if link.code in kept)
     root = msgspec.structs.replace(whole.report, links=links)
     left_out = {report.code for report in whole.reports} - kept
@@ -125,7 +128,7 @@ def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
         ),
         (
             "gerakkan tiket 112 yang masih terbuka · move the 112 ticket that is still open",
-            f'curl -s $CC112/_sandbox/records/{ticket}/advance -d \'{{"word":"DISPATCHED"}}\'',
+            f'curl -s $CC112_URL/_sandbox/records/{ticket}/advance -d \'{{"word":"DISPATCHED"}}\'',
         ),
         (
             "lihat laporannya · see its report",
@@ -145,7 +148,7 @@ def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
 
 def _play_file(world: World, company: Company) -> Path:
     """Write a file for the shell: addresses, tokens, and the settings that make `gateway` work on this data."""
-    exports = {"GATEWAY": world.gateway} | {app.upper(): world.app(app) for app in APPS}
+    exports = {"GATEWAY": world.gateway} | {f"{app.upper()}_URL": world.app(app) for app in APPS}
     exports |= {name.upper(): company.people[name].token or "" for name in ROLES}
     exports |= world.settings()
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]

@@ -32,9 +32,9 @@ from tests.architecture.source import ROOT
 
 STARTING_S = 3.0
 """A kill while the gateway starts comes within so many seconds of its process."""
-PLAYING_S = 20.0
+PLAYING_S = 30.0
 """A kill while the stories are played comes within so many seconds of the gateway's first answer..."""
-PROMISES, PROMISED_S = 24, 0.4
+PROMISES, PROMISED_S = 48, 0.4
 """... or at most so many promises later and so many seconds after that: while what was promised is carried."""
 DEMO_EVERY = 5
 """After so many kills of the gateway the demo itself is killed once."""

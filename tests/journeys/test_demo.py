@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,40 +92,6 @@ def _flood(flood: dict[str, Any]) -> None:
     assert (cases[0]["status"], cases[1]["status"]) == ("resolved", "resolved")
 
 
-@pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the demo has run to its end."""
-    folder = tmp_path_factory.mktemp("demo")
-    done = run(folder, "--once")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (folder / "told").write_text(done.stdout)
-    return folder
-
-
-@pytest.mark.timeout(400)
-def test_in_a_pipe_it_tells_results_only_and_the_trace(ended: Path) -> None:
-    told = (ended / "told").read_text()
-    assert "\x1b" not in told
-    assert told.count("✓") == len(STORIES)
-    assert "✗" not in told
-    assert "Jejak laporan" in told
-    assert "cc112" in told
-    assert "sigapdes → sipendting → cc112" in told, "the road's trace in short"
-    assert "112-BRU-" in told
-    assert "menerima telepon" not in told
-
-
-@pytest.mark.timeout(400)
-def test_gone_on_with_it_makes_nothing_twice(ended: Path) -> None:
-    before = read_acks(ended / "demo")
-    again = run(ended, "--once", "--resume", "--json")
-    assert again.returncode == 0, again.stderr
-    assert all(scenario["ok"] for scenario in json.loads(again.stdout)["scenarios"])
-    after = read_acks(ended / "demo")[len(before) :]
-    assert {(ack.step, ack.code) for ack in after} == {(ack.step, ack.code) for ack in before}
-    assert all(ack.replayed for ack in after)
-
-
 def test_what_is_not_its_own_it_leaves_alone(tmp_path: Path) -> None:
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "thesis.txt").write_text("years of work")
@@ -135,41 +102,97 @@ def test_what_is_not_its_own_it_leaves_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "demo").iterdir()] == ["thesis.txt"]
 
 
-@pytest.fixture
-def staying(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A demo that stays up, asked to; it is told to end after the test."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a demo plays that is gone on with afterwards."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def staying(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A demo that stays up, asked to; it is told to end after the tests."""
     with subprocess.Popen(
-        command(tmp_path), cwd=tmp_path, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(folder), cwd=folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         yield process
         process.terminate()
         process.wait(20)
 
 
-@pytest.mark.timeout(400)
-def test_it_stays_to_be_played_with_and_ends_on_ctrl_c(tmp_path: Path, staying: subprocess.Popen[str]) -> None:
+@pytest.fixture(scope="module")
+def told(staying: subprocess.Popen[str]) -> list[str]:
+    """What it has told when its stories are over."""
     assert staying.stdout is not None
     lines = []
     for line in staying.stdout:
         lines.append(line)
         if "gateway clock" in line:
             break
-    told = "".join(lines)
-    assert run(tmp_path, "--once").returncode == 2, "a second demo on the same folder"
-    curl = next(line for line in lines if line.startswith("curl") and "/advance" in line).strip()
-    play = next(line for line in lines if line.startswith(". ")).strip()
+    return lines
+
+
+@pytest.mark.timeout(400)
+def test_in_a_pipe_it_tells_results_only_and_the_trace(told: list[str]) -> None:
+    text = "".join(told)
+    assert "\x1b" not in text
+    assert text.count("✓") == len(STORIES), text
+    assert "✗" not in text
+    assert "Jejak laporan" in text
+    for app in ("cc112", "sigapdes", "ppid"):
+        assert f"→ {app}" in text or f"← {app}" in text, "the flood's trace in full, across its apps"
+    assert "sigapdes → sipendting → cc112" in text, "the road's trace in short"
+    assert "112-BRU-" in text
+    assert "menerima telepon" not in text
+
+
+@pytest.mark.timeout(400)
+def test_it_stays_to_be_played_with_and_goes_on_making_nothing_twice(
+    folder: Path, staying: subprocess.Popen[str], told: list[str]
+) -> None:
+    assert run(folder, "--once").returncode == 2, "a second demo on the same folder"
+    settings = _played(folder, told)
+    _visited(settings, told)
+    staying.send_signal(signal.SIGINT)
+    assert staying.wait(20) == 0
+    assert processes_of(folder) == []
+    before = read_acks(folder / "demo")
+    again = run(folder, "--once", "--resume", "--json")
+    assert again.returncode == 0, again.stderr
+    assert all(scenario["ok"] for scenario in json.loads(again.stdout)["scenarios"])
+    after = read_acks(folder / "demo")[len(before) :]
+    assert {(ack.step, ack.code) for ack in after} == {(ack.step, ack.code) for ack in before}
+    assert all(ack.replayed for ack in after)
+
+
+def _played(folder: Path, told: list[str]) -> dict[str, str]:
+    """Take the lines that it invites to, as a shell takes them; return the settings they work with."""
+    curl = next(line for line in told if line.startswith("curl") and "/advance" in line).strip()
+    play = next(line for line in told if line.startswith(". ")).strip()
+    assert any("$AUDITOR" in line for line in told)
     played = subprocess.run(
-        ["bash", "-euc", f"{play}; {curl.replace('curl -s', 'echo')}; {sys.executable} -m gateway connector list"],
-        cwd=tmp_path,
+        ["bash", "-euc", f"{play}; {curl.replace('curl -s', 'echo')}; {sys.executable} -m gateway connector list; env"],
+        cwd=folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=60,
     )
     assert "http://127.0.0.1:" in played.stdout
     assert "ready" in played.stdout
-    assert "$AUDITOR" in told
-    staying.send_signal(signal.SIGINT)
-    assert staying.wait(20) == 0
-    assert processes_of(tmp_path) == []
+    return dict(line.split("=", 1) for line in played.stdout.splitlines() if "=" in line)
+
+
+def _visited(settings: dict[str, str], told: list[str]) -> None:
+    """Do as the lines say: file a report, move the 112 ticket that is still open."""
+    advance = next(line for line in told if line.startswith("curl") and "/advance" in line).split()[2]
+    filed = {"service": "EM-HAZARD", "description": "Pohon tumbang", "place": {"village": "73.11.03.1003"}}
+    headers = {"Authorization": f"Bearer {settings['WARGA']}", "Idempotency-Key": "coba-1"}
+    for url, body, status in (
+        (f"{settings['GATEWAY']}/v1/reports", filed, 201),
+        (advance.replace("$CC112_URL", settings["CC112_URL"]), {"word": "DISPATCHED"}, 200),
+    ):
+        sent = json.dumps(body).encode()
+        request = urllib.request.Request(url, sent, {"Content-Type": "application/json", **headers}, method="POST")
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == status

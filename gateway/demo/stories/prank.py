@@ -16,7 +16,7 @@ _NUMBER: Final = "+6285255000040"
 
 ENDING: Final = Ending(
     name="prank",
-    wanted=(Wanted(step=_CALL, app="cc112", born=True, word="NEW", status="received"),),
+    wanted=(Wanted(step=_CALL, app="cc112", born=True, word="NEW", status="received", left_open=True),),
     ghosts=GHOSTS,
     ghost_number=_NUMBER,
 )
