@@ -55,7 +55,8 @@ async def resolve(stage: Stage, step: str, delivery: Json, by_hand: Json) -> str
         "reference": {"kind": "tiket", "value": record.reference},
         "reason": "Dicari di PPID; dicatat dengan tangan di loket",
     }
-    await stage.people["ppid_utama"].move(delivery["id"], "resolve", body, done=_RESOLVED_BEFORE)
+    # Requests are Diskominfo-SP's, objections Setda's: whoever stands at all desks may resolve both.
+    await stage.coordinator.move(delivery["id"], "resolve", body, done=_RESOLVED_BEFORE)
     return record.reference
 
 

@@ -24,7 +24,6 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "dinkes": ("petugas-dinkes", "--role", "operator", "--agency", "DINKES"),
     "pmd": ("petugas-pmd", "--role", "operator", "--agency", "DPMDPPKBPPPA"),
     "disparpora": ("petugas-disparpora", "--role", "operator", "--agency", "DISPARPORA"),
-    "ppid_utama": ("petugas-ppid", "--role", "operator", "--agency", "DISKOMINFO-SP"),
     "koordinator": ("koordinator-112", "--role", "coordinator"),
     "auditor": ("auditor-inspektorat", "--role", "auditor"),
 }
