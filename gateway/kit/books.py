@@ -55,3 +55,15 @@ class Books:
     async def codes(self) -> list[str]:
         """Return the codes of all reports."""
         return await self.ledger.read(queries.codes)
+
+    async def said(self, key: str, notice: str) -> int:
+        """Return how often the readers of a report were told something."""
+        return await self.ledger.read(queries.said, (await self.report(key)).code, notice)
+
+    async def attached(self, key: str) -> list[Row]:
+        """Return the files of a report."""
+        return await self.ledger.read(queries.files, (await self.report(key)).code)
+
+    async def documents(self, key: str) -> list[Row]:
+        """Return what became of the documents that the app named in a report."""
+        return await self.ledger.read(queries.documents, (await self.report(key)).code)

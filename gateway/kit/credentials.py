@@ -16,6 +16,8 @@ from gateway.sdk.tier import Tier
 
 WRONG: Final = "salah-kenari"
 _AFTER: Final = 47.0
+_PATIENCE_S: Final = 1800.0
+"""Within which a submission may wait for its turn, where it is tried how fast turns come."""
 
 
 def outgoing(room: Room) -> list[str]:
@@ -139,8 +141,8 @@ async def _wait(room: Room, fits: Fits, status: int, *, dated: bool) -> None:
 async def _hurry(room: Room) -> None:
     """Ask for more than the app bears at once; time goes on only while nothing is under way."""
     count, _seconds = room.sandbox.limit
-    submissions = [await room.submission() for _ in range(2 * count + 5)]
-    calls: list[Any] = [room.submit(one) for one in submissions]
+    submissions = [await room.submission() for _ in range(count + 10)]
+    calls: list[Any] = [room.submit(one, _PATIENCE_S) for one in submissions]
     await room.all_of(calls)
     refused = [entry for entry in room.journal() if entry["status"] == 429]
     expect(not refused, f"the app had to refuse {len(refused)} of {len(room.journal())} requests: [limits] is too high")

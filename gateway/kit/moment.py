@@ -7,16 +7,20 @@ at once. The clock that gateway and app tell time by stands still until it is mo
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from heapq import heappop, heappush
+from math import inf
+from typing import Any, Final, TypeVarTuple
 
 START: Final = datetime(2026, 1, 28, 2, 15, 30, tzinfo=UTC)
 """When a trial begins: a working morning in Barru, 10:15:30. Contract samples are recorded at this moment."""
 NOWHERE: Final = "tidak-ada.invalid"
 """A name that no server has (RFC 6761, section 6.4)."""
 _TURNS: Final = 20
+_Ts = TypeVarTuple("_Ts")
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -24,9 +28,28 @@ class Loop(asyncio.SelectorEventLoop):
 
     ahead = 0.0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._due: list[tuple[float, int, asyncio.TimerHandle]] = []
+
     def time(self) -> float:
         """Return the loop's clock in seconds."""
         return super().time() + self.ahead
+
+    def call_at(
+        self, when: float, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call something at a time, as every loop does."""
+        handle = super().call_at(when, callback, *args, context=context)
+        heappush(self._due, (when, id(handle), handle))
+        return handle
+
+    def until_due(self) -> float:
+        """Return for how many seconds nothing is due that waits for time."""
+        now = self.time()
+        while self._due and (self._due[0][0] <= now or self._due[0][2].cancelled()):
+            heappop(self._due)
+        return self._due[0][0] - now if self._due else inf
 
     async def getaddrinfo(self, host: Any, port: Any, **more: Any) -> Any:
         """Look a name up, as every loop does."""
@@ -56,6 +79,12 @@ class Time:
     def skip(self, seconds: float) -> None:
         """Let time pass at once; what was due meanwhile happens when the loop turns."""
         self._loop.ahead += seconds
+
+    def on(self, seconds: float) -> bool:
+        """Let time pass at once, but no further than to what is due next; tell whether nothing was."""
+        free = self._loop.until_due()
+        self.skip(min(seconds, free))
+        return seconds < free
 
     async def travel(self, seconds: float) -> None:
         """Let time pass and what was due meanwhile happen, as far as it waits for nothing but time."""

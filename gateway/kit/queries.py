@@ -60,3 +60,17 @@ def said(connection: Connection, code: str, notice: str) -> int:
 def deliveries(connection: Connection) -> list[Row]:
     """Return all deliveries, the oldest first."""
     return [dict(row) for row in connection.execute(select(t.delivery).order_by(t.delivery.c.id)).mappings()]
+
+
+def files(connection: Connection, code: str) -> list[Row]:
+    """Return the files of a report, whoever added them, without their content."""
+    columns = (t.attachment.c.digest, t.attachment.c.app, t.attachment.c.role, t.attachment.c.state)
+    found = select(*columns).join(t.report, t.report.c.id == t.attachment.c.report_id).where(t.report.c.code == code)
+    return [dict(row) for row in connection.execute(found.order_by(t.attachment.c.created_at)).mappings()]
+
+
+def documents(connection: Connection, code: str) -> list[Row]:
+    """Return state and cause of the documents that apps named in a report."""
+    columns = (t.document.c.state, t.document.c.cause)
+    found = select(*columns).join(t.report, t.report.c.id == t.document.c.report_id).where(t.report.c.code == code)
+    return [dict(row) for row in connection.execute(found.order_by(t.document.c.made_at)).mappings()]

@@ -4,9 +4,7 @@ is, and how much time passes in between.
 """
 
 import asyncio
-import base64
-import json
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,21 +15,28 @@ from gateway.flows.delivery.deliver import Deliverer
 from gateway.flows.delivery.reconcile import Reconciler
 from gateway.flows.inbound.adopt import Adopter
 from gateway.flows.inbound.apply import Applier
+from gateway.flows.inbound.drift import Lister
+from gateway.flows.inbound.fetch import Fetcher
 from gateway.flows.inbound.poll import Poller
 from gateway.flows.inbound.receive import Inbound
 from gateway.flows.inbound.store import Store
+from gateway.flows.inbound.sweep import Sweeper
 from gateway.flows.intake.files import Files
+from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Withdrawn
+from gateway.flows.tracking.message import Messages
+from gateway.flows.tracking.once import Caller
+from gateway.flows.tracking.withdraw import Withdrawer
 from gateway.kernel.host import FoundConnector, Host, Outcome, Registry
 from gateway.kernel.ledger import Ledger
 from gateway.kernel.ledger.blobs import Blobs
 from gateway.kernel.ledger.reading import Whole, case_ref
 from gateway.kernel.policy import Policy
-from gateway.kernel.policy.opening import Opener, followed
+from gateway.kernel.policy.opening import File, Opener, followed
 from gateway.kit import filing, queries
 from gateway.kit.books import Books, Row
 from gateway.kit.ear import Ear
-from gateway.kit.hints import Move
 from gateway.kit.moment import Time
+from gateway.kit.office import Office
 from gateway.kit.rule import Failed, expect, fail
 from gateway.kit.subject import Subject
 from gateway.kit.turns import Quiet, Turn
@@ -39,11 +44,11 @@ from gateway.kit.wire import Proxy
 from gateway.model.catalogue import Kind, Service
 from gateway.model.codes import new_code
 from gateway.model.delivery import Command, DeliveryState
-from gateway.model.principal import Actor, Principal, Role
+from gateway.model.principal import EVERYTHING, Actor, Principal, Role
 from gateway.sdk import Amendment, Linked, Secrets, Submission
 from gateway.sdk.entropy import SeededEntropy
 from gateway.sdk.manifest import Manifest
-from gateway.sdk.sandbox import Call, Sandbox, Setting, serving
+from gateway.sdk.sandbox import Sandbox, Setting, serving
 
 ENDED: Final = frozenset({DeliveryState.ACCEPTED, DeliveryState.HELD, DeliveryState.DEAD, DeliveryState.CANCELLED})
 CITIZEN: Final = Principal(issuer="kit", subject="kenari", roles=frozenset({Role.CITIZEN}))
@@ -51,10 +56,11 @@ _ACTOR: Final = Actor(kind="citizen", ref="kenari0kenari000")
 _ROUNDS: Final = 60
 _REAL_S: Final = 10.0
 _STEP_S: Final = 0.05
+_LONGEST_STEP_S: Final = 1.0
 _REAL_STEP_S: Final = 0.0005
 
 
-class Room(Books):
+class Room(Books, Office):
     """Everything that a rule acts on, and the turns it can give."""
 
     def __init__(
@@ -105,6 +111,9 @@ class Room(Books):
         self._applier = Applier(self.app, self.ledger, self.host, self.store, adopter, self.wake)
         self._poller = Poller(self.app, self.ledger, self.host, self.store, self.wake, 1.0)
         self._reconciler = Reconciler(self.app, self.ledger, self.host, self.wake)
+        self._fetcher = Fetcher(self.app, self.ledger, self.host, self.blobs, self.wake)
+        self._sweeper = Sweeper(self.app, self.ledger, self.host, self.store, self.wake)
+        self._lister = Lister(self.app, self.ledger, self.host, self.store, self.wake)
         self._deliverers = {
             emergency: Deliverer(self.app, emergency, self.ledger, self.host, self.wake, self.blobs, "kit")
             for emergency in (True, False)
@@ -112,13 +121,15 @@ class Room(Books):
 
     # -- filing ----------------------------------------------------------------------------------------------------
 
-    async def file(self, service: Service | None = None, text: str = filing.TEXT, *, hidden: bool = False) -> str:
+    async def file(
+        self, service: Service | None = None, text: str = filing.TEXT, *, hidden: bool = False, photos: int = 0
+    ) -> str:
         """Open a report that goes to the app, as intake opens it; return its delivery's key. Nothing is sent yet."""
         service = service or self.subject.service()
         _ = self.subject.level
         earlier = await self._earlier(service)
         draft = filing.draft_of(self.subject, service, self.time.now(), text, hidden=hidden)
-        files = await self._upload(service)
+        files = await self._upload(service, photos)
         act = self.ledger.act(_ACTOR, "kit")
         opened = self.opener.open(
             act, draft, owner=CITIZEN.key, files=files, followed=None if earlier is None else followed(earlier)
@@ -142,10 +153,10 @@ class Room(Books):
             made = msgspec.structs.replace(made, linked=tuple(linked))
         return msgspec.structs.replace(made, **changes)
 
-    async def submit(self, submission: Submission) -> Outcome:
+    async def submit(self, submission: Submission, deadline_s: float | None = None) -> Outcome:
         """Send a submission by the host alone, with the app's category and what the app may have of it."""
         prepared, _ = self.host.prepare(self.app, submission.profile, submission)
-        outcome = await self.host.submit(self.app, prepared)
+        outcome = await self.host.submit(self.app, prepared, deadline_s)
         await self.calm()
         return outcome
 
@@ -159,13 +170,17 @@ class Room(Books):
         expect(row["state"] == DeliveryState.ACCEPTED, f"a report of {name}, which others follow, is {row['state']}")
         return await self.report(key)
 
-    async def _upload(self, service: Service) -> tuple[Any, ...]:
-        names = []
-        for _ in filing.roles_of(self.subject, service):
-            self._filed += 1
-            taken = await self.files.take(CITIZEN, "image/png", filing.picture(self._filed))
-            names.append(taken.id)
-        return await self.files.chosen(CITIZEN, names)
+    async def _upload(self, service: Service, photos: int) -> tuple[File, ...]:
+        """Upload the files that a report must carry, and some photos; return them as intake hands them on."""
+        forms = {field.code for field in service.fields if filing.is_file(field)}
+        roles = filing.roles_of(self.subject, service)
+        answers = {role: await self._uploaded() for role in roles if role in forms}
+        free = [await self._uploaded() for _ in range(photos + len(roles) - len(answers))]
+        return await self.files.chosen(CITIZEN, free, service, answers)
+
+    async def _uploaded(self) -> str:
+        self._filed += 1
+        return (await self.files.take(CITIZEN, "image/png", filing.picture(self._filed))).id
 
     async def say(self, key: str, text: str, command: Command = Command.MESSAGE) -> str:
         """Queue a later word about a report; return its delivery's key."""
@@ -183,6 +198,24 @@ class Room(Books):
         act.touch(report, deliveries=number)
         await self.ledger.commit(act)
         return amendment.key
+
+    async def write(self, key: str, text: str) -> MessageTaken:
+        """Let the reporter write a message, as his page takes it; return what he is answered."""
+        messages = Messages(self.ledger, self.policy, self.host, self.wake)
+        code = (await self.report(key)).code
+        answer = await messages.take(
+            CITIZEN, EVERYTHING, _ACTOR, code, MessageBody(text=text), None, lambda _: []
+        )  # fmt: skip
+        return msgspec.json.decode(answer, type=MessageTaken)
+
+    async def withdraw(self, key: str) -> Withdrawn:
+        """Let the reporter take his report back, as his page does; return what he is answered."""
+        whole = await self.report(key)
+        caller = Caller(principal=CITIZEN, scope=EVERYTHING, actor=_ACTOR, code=whole.code)
+        act, told = await Withdrawer(self.ledger, self.host).withdraw(caller, "Sudah selesai sendiri", whole)
+        if act is not None:
+            await self.ledger.commit(act)
+        return told
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
@@ -230,11 +263,14 @@ class Room(Books):
                     await asyncio.sleep(0.001)
 
     async def all_of(self, acts: Sequence[Awaitable[Any]]) -> list[Any]:
-        """Do several things at once; time goes on by itself, a little whenever nothing is under way on the wire."""
-        gathered = asyncio.gather(*acts)
+        """Do several things at once; time goes on by itself while nothing is under way on the wire: a little at first,
+        then faster, never past what is due."""
+        gathered, step = asyncio.gather(*acts), _STEP_S
         while not gathered.done():
-            if not self.wire.busy:
-                self.time.skip(_STEP_S)
+            if self.wire.busy or not self.time.on(step):
+                step = _STEP_S
+            else:
+                step = min(step * 1.3, _LONGEST_STEP_S)
             await asyncio.sleep(_REAL_STEP_S)
         return await gathered
 
@@ -267,55 +303,21 @@ class Room(Books):
         await self.poll()
         await self.apply()
 
-    # -- the app ---------------------------------------------------------------------------------------------------
+    async def fetch(self) -> None:
+        """Fetch the documents that are due."""
+        await self._fetcher.round()
+        await self.calm()
 
-    async def control(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Use the app's control surface; returns its answer. Fails where it refuses."""
-        call = Call(
-            method=method,
-            path=f"/_sandbox/{path}",
-            query={},
-            headers={},
-            body=json.dumps(body or {}).encode(),
-            base=self.wire.url,
-        )
-        reply = self.sandbox.take(call)
-        await self.sandbox.store.durable()
-        if reply.status >= 300:
-            fail(f"the simulated app refuses {path}: {json.dumps(reply.body)[:200]}", "Mend kit.toml or sandbox.py.")
-        return reply.body
+    async def sweep(self) -> int:
+        """Sweep the days that are over; return how many were, and apply what that brought."""
+        swept = await self._sweeper.round()
+        await self.apply()
+        return swept
 
-    async def move(self, reference: str, move: Move) -> None:
-        """Let the app's officer bring a record to a word."""
-        body: dict[str, Any] = {"word": move.word if move.word is not None else move.to, "fields": move.fields}
-        if move.note is not None:
-            body["note"] = move.note
-        if move.document:
-            body["document"] = {"name": "jawaban.png", "media_type": "image/png", "data": _base64(filing.picture(7))}
-        await self.control("POST", f"records/{reference}/advance", body)
-
-    async def bear(self, fields: Mapping[str, Any]) -> str:
-        """Let a record begin in the app; return its reference."""
-        return str((await self.control("POST", "records", {"fields": dict(fields)}))["reference"])
-
-    def records(self) -> list[Row]:
-        """Return what the app has accepted."""
-        return [self.sandbox.view(one) for one in self.sandbox.store.records.values() if one.listed]
-
-    def records_of(self, key: str) -> list[Row]:
-        """Return the records that came with our key, as a field of its own or as a mark in a text."""
-        return [row for row in self.records() if row["key"] == key or f"[{key}]" in json.dumps(row["fields"])]
-
-    def journal(self) -> list[Row]:
-        """Return the requests that the app has seen."""
-        return self.sandbox.store.journal
-
-    def quirk(self, **values: float) -> None:
-        """Turn switches of the app. A switch it does not have is an error of the rule."""
-        for name, value in values.items():
-            assert name in self.sandbox.defaults, name
-            self.sandbox.store.set_quirk(name, value)
-        self.sandbox.owed.set()
+    async def compare(self) -> None:
+        """Hold the app's own lists against the maps."""
+        if not await self._lister.look():
+            fail("the app's own lists cannot be read", "Let catalogue return what the app lists.")
 
 
 @asynccontextmanager
@@ -358,7 +360,3 @@ async def opened(
 def _key(number: int) -> str:
     """Return a delivery key of ours, another for each number."""
     return f"{new_code(lambda bound: (number * 7_368_787 + 1_234_567) % bound)}-1"
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
