@@ -75,8 +75,10 @@ async def test_a_request_is_answered_and_the_objection_names_it(ready: Gateway) 
     move(ready, ticket, "3", "Dikecualikan")
     await ready.until(lambda: has(ready, code, "rejected"), PATIENCE)
     shown = json.dumps((await ready.ask("GET", f"/v1/reports/{code}/timeline", nur)).body)
-    for text in ("Menunggu data BPBD", "Dikecualikan"):
-        assert shown.count(text) == 1
+    for text in ("Menunggu data BPBD", "Dikecualikan", "Tenggat diperpanjang sampai"):
+        assert shown.count(text) == 1, text
+    (longer,) = [hop for hop in (await ready.trace(code))["hops"] if hop["kind"] == "clock.extended"]
+    assert longer["rule"] == "extension:ppid_request"
     case = (await ready.trace(code))["report"]["cases"][0]
     assert [number["value"] for number in case["references"]] == [ticket, "012/PPID/I/2026"], "the ticket comes first"
     assert await ready.report_of("012/PPID/I/2026") == code

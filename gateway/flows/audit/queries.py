@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.reading import Row, Whole, events_of
+from gateway.kernel.ledger.reading import NUMBERS, Row, Whole, events_of
 from gateway.kernel.ledger.scope import visible
 from gateway.model.case import CaseEvent
 from gateway.model.codes import parse_code
@@ -103,7 +103,7 @@ def walk(connection: Connection, scope: Scope, start: UUID) -> tuple[list[Found]
     }
     entries = _grouped(connection, t.entry, t.entry.c.stream, codes, t.entry.c.seq)
     cases = _grouped(connection, t.cases, t.cases.c.report_id, ids, t.cases.c.number)
-    numbers = _grouped(connection, t.reference, t.reference.c.report_id, ids, t.reference.c.kind)
+    numbers = _grouped(connection, t.reference, t.reference.c.report_id, ids, *NUMBERS)
     deadlines = _grouped(connection, t.deadline, t.deadline.c.report_id, ids, t.deadline.c.by)
     links = _links(connection, ids)
     events = events_of(connection, [case["id"] for group in cases.values() for case in group])
@@ -122,10 +122,10 @@ def walk(connection: Connection, scope: Scope, start: UUID) -> tuple[list[Found]
 
 
 def _grouped(
-    connection: Connection, table: Any, by: Any, values: Sequence[object], order: Any
+    connection: Connection, table: Any, by: Any, values: Sequence[object], *order: Any
 ) -> defaultdict[Any, list[Row]]:
     grouped: defaultdict[Any, list[Row]] = defaultdict(list)
-    for row in connection.execute(select(table).where(by.in_(values)).order_by(order)).mappings():
+    for row in connection.execute(select(table).where(by.in_(values)).order_by(*order)).mappings():
         grouped[row[by.name]].append(dict(row))
     return grouped
 

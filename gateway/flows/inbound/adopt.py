@@ -6,7 +6,8 @@ import structlog
 from gateway.flows.inbound.opened import Opened
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
-from gateway.kernel.ledger import Ledger, Taken
+from gateway.kernel.ledger import Act, Ledger, Taken
+from gateway.kernel.ledger.reading import Whole
 from gateway.kernel.policy.opening import Born, Opener
 from gateway.model.phone import e164
 from gateway.model.principal import app_actor
@@ -22,6 +23,11 @@ class Adopter:
 
     def __init__(self, ledger: Ledger, host: Host, opener: Opener, wake: Wake) -> None:
         self._ledger, self._host, self._opener, self._wake = ledger, host, opener, wake
+
+    def extend(self, act: Act, whole: Whole, event: Event) -> None:
+        """Give a report's clocks more time, where its app says in writing that it takes it (`extended`)."""
+        if event.facts.get("extended") is True:
+            self._opener.extend(act, whole, str(act.actor.ref))
 
     async def adopt(self, opened: Opened, event: Event) -> str | None:
         """Open a report for the record an event tells of; None when it is open (by us or another process), else

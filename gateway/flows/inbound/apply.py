@@ -169,6 +169,7 @@ class Applier:
             hop=Hop(direction="in", app=self.app, operation=row["source"], outcome=event.kind),
         )
         progress(act, self._ledger.vault, whole, ref.id, [happening], events[ref.id])
+        self._adopter.extend(act, whole, event)
         await self._mend_gap(act, event, ref.id)
         self._done(act, opened, row, whole)
         moved.add(whole.code)

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, and_, or_, select
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.reading import Row, Whole, report_by_code
+from gateway.kernel.ledger.reading import NUMBERS, Row, Whole, report_by_code
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.policy.matter import protects
 from gateway.model.delivery import FILE_NEEDED, DeliveryState
@@ -68,7 +68,7 @@ def page(
     reports = [dict(row) for row in connection.execute(statement).mappings()]
     ids = [row["id"] for row in reports]
     cases = _grouped(connection, t.cases, ids, t.cases.c.number)
-    numbers = _grouped(connection, t.reference, ids, t.reference.c.kind)
+    numbers = _grouped(connection, t.reference, ids, *NUMBERS)
     return _beside(
         connection,
         scope,
@@ -93,10 +93,10 @@ def _beside(connection: Connection, scope: Scope, wholes: Sequence[Whole]) -> li
 
 
 def _grouped(
-    connection: Connection, table: Any, report_ids: Sequence[UUID], order: Any
+    connection: Connection, table: Any, report_ids: Sequence[UUID], *order: Any
 ) -> defaultdict[UUID, list[Row]]:
     grouped: defaultdict[UUID, list[Row]] = defaultdict(list)
-    rows = connection.execute(select(table).where(table.c.report_id.in_(report_ids)).order_by(order))
+    rows = connection.execute(select(table).where(table.c.report_id.in_(report_ids)).order_by(*order))
     for row in rows.mappings():
         grouped[row["report_id"]].append(dict(row))
     return grouped

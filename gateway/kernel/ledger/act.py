@@ -188,7 +188,8 @@ class Act:
     def refer(self, report: ReportRef, case: CaseRef, references: Iterable[tuple[str, str]]) -> None:
         """Keep numbers the app gave to the case (those not known yet)."""
         for kind, value in references:
-            self.insert(t.reference, app=case.app, kind=kind, value=value, case_id=case.id, report_id=report.id)
+            names = {"app": case.app, "kind": kind, "value": value}
+            self.insert(t.reference, **names, case_id=case.id, report_id=report.id, at=self.now)
 
     def move(self, case: CaseRef, status: Status, word: str | None, since: datetime | None, heard: bool = True) -> None:
         """Set a case to where the fold of its events says it stands, and note that its app was `heard`."""
@@ -335,6 +336,13 @@ class Act:
         where = {"report_id": report.id, "clock": clock, "state": "running"}
         self.change(t.deadline, where, state=state, met_at=at)
         self.record(report.code, f"clock.{state}", facts={"clock": clock, "by": by.isoformat()})
+
+    def extend(self, report: ReportRef, clock: Mapping[str, Any], by: datetime, rule: str) -> None:
+        """Give a running clock more time, once: its row as it was read, and by when it runs out now."""
+        where = {"report_id": report.id, "clock": clock["clock"], "state": "running", "by": clock["by"]}
+        self.change(t.deadline, where, by=by, rule=rule)
+        facts = {"clock": clock["clock"], "from": clock["by"].isoformat(), "by": by.isoformat()}
+        self.record(report.code, "clock.extended", rule=rule, facts=facts)
 
     # -- what is not about one report --------------------------------------------------------------------------
 

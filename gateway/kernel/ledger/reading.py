@@ -1,7 +1,7 @@
 """Reads that several flows share: a whole report by code or id, under a scope; its events, numbers and links."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -63,6 +63,10 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(row for row in self.references if row["case_id"] == case_id)
 
 
+NUMBERS: Final = (t.reference.c.at, t.reference.c.kind, t.reference.c.value)
+"""The order of an app's numbers for a case: as they became known."""
+
+
 def case_ref(row: Row) -> CaseRef:
     """Return what an act needs to change this case."""
     return CaseRef(id=row["id"], number=row["number"], app=row["app"], version=row["version"])
@@ -75,7 +79,7 @@ def _whole(connection: Connection, row: Any) -> Whole | None:
     mine = t.cases.c.report_id == report["id"]
     cases = connection.execute(select(t.cases).where(mine).order_by(t.cases.c.number)).mappings()
     numbers = connection.execute(
-        select(t.reference).where(t.reference.c.report_id == report["id"]).order_by(t.reference.c.kind)
+        select(t.reference).where(t.reference.c.report_id == report["id"]).order_by(*NUMBERS)
     ).mappings()
     running = connection.execute(
         select(t.deadline)
@@ -172,7 +176,7 @@ def linked_numbers(connection: Connection, report_id: UUID) -> list[Row]:
         .join(t.report, t.report.c.id == t.link.c.other_id)
         .join(t.reference, t.reference.c.report_id == t.report.c.id)
         .where(t.link.c.report_id == report_id)
-        .order_by(t.link.c.at, t.report.c.code, t.reference.c.kind, t.reference.c.value)
+        .order_by(t.link.c.at, t.report.c.code, *NUMBERS)
     ).mappings()
     return [dict(row) for row in rows]
 

@@ -128,10 +128,11 @@ reference = Table(
     Column("value", String(120), primary_key=True),
     Column("case_id", Uuid(), ForeignKey("cases.id"), nullable=False),
     report_column(),
+    Column("at", Instant, nullable=False),
     Index(None, "report_id"),
     Index(None, "value"),
 )
-"""Every number any app gave to a case."""
+"""Every number any app gave to a case, with when it became known here: the first names the record."""
 
 event = Table(
     "event",

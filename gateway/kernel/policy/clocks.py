@@ -87,6 +87,14 @@ class Clocks:
         calendar = self._calendars[week if clock.by_agency else _NATIONAL]
         return due(clock.spec, start, calendar, pauses if clock.pauses else (), extended=extended)
 
+    def extended(self, name: str, week: Week, by: datetime) -> datetime | None:
+        """Return `by` and the extension after it, None where a clock has none. Raises KeyError for an unknown one."""
+        clock = self.by_name[name]
+        if not clock.spec.extension:
+            return None
+        more = msgspec.structs.replace(clock.spec, amount=clock.spec.extension, extension=0)
+        return due(more, by, self._calendars[week if clock.by_agency else _NATIONAL])
+
     def _by(self, clock: Clock, week: Week, at: datetime, ordinal: int) -> datetime:
         if clock.spec.unit in {Unit.HOURS, Unit.MINUTES}:
             return self.by(clock.spec.name, week, at)

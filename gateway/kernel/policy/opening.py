@@ -24,6 +24,7 @@ from gateway.kernel.policy.policy import Policy
 from gateway.kernel.policy.texting import texted_number
 from gateway.model.catalogue import Kind, Service
 from gateway.model.codes import new_code
+from gateway.model.deadline import WITA
 from gateway.model.delivery import Command
 from gateway.model.link import LinkKind
 from gateway.model.report import Content, Draft
@@ -351,6 +352,21 @@ class Opener:
                 config=config,
                 facts={"clock": deadline.clock, "by": deadline.by.isoformat()},
             )
+
+    def extend(self, act: Act, whole: Whole, by: str) -> bool:
+        """Give the running clocks of a report that can be extended their extension, once, and tell until when."""
+        found = False
+        for clock in whole.running:
+            rule = f"extension:{clock['clock']}"
+            until = self._policy.extended(clock["clock"], clock["by"], whole.report["agency"])
+            if until is None or clock["rule"] == rule:
+                continue
+            report = whole.ref(self._ledger.vault)
+            act.extend(report, clock, until, rule)
+            day = until.astimezone(WITA).date()
+            act.say(report, "clock.extended", by, date=f"{day:%d-%m-%Y}")
+            found = True
+        return found
 
     # -- parts -----------------------------------------------------------------------------------------------------
 

@@ -116,6 +116,13 @@ class Policy:
             until=self.clocks[clock].until,
         )
 
+    def extended(self, clock: str, by: datetime, agency: str) -> datetime | None:
+        """Return by when a clock runs out that would run out at `by` and is extended; None if it cannot be.
+
+        Raises KeyError for an unknown clock or agency.
+        """
+        return self._clocks.extended(clock, self.agencies[agency].week_days, by)
+
     def calendar_for(self, agency: str) -> Calendar:
         """Return the working days of an agency; raises KeyError for an unknown one."""
         return self._calendars[self.agencies[agency].week_days]

@@ -303,6 +303,7 @@ def upgrade() -> None:
         sa.Column("value", sa.String(length=120), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("report_id", sa.Uuid(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_reference_case_id_cases")),
         sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_reference_report_id_report")),
         sa.PrimaryKeyConstraint("app", "kind", "value", name=op.f("pk_reference")),
