@@ -54,8 +54,8 @@ def new(name: str, inbound: "Inbound", auth: "Auth", title: str | None, into: Pa
         f"  pytest {place / name}\n"
         f"  gateway connector check {place / name}\n"
         f"Make both yours in the order of {place / name / 'README.md'}.\n"
-        f"To send reports to it, say in config/routing.toml that it is there, and name it in a rule or a service:\n"
-        f'  [apps.{name}]\n  title = "{title or name}"\n  connector = "present"\n'
+        "To send reports to it, add one line below [apps] in config/routing.toml, with the services it takes over:\n"
+        f'  {name} = {{ title = "{title or name}", connector = "present", services = ["EN-WASTE"] }}\n'
         "  gateway config check"
     )
 

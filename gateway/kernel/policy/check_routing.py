@@ -43,6 +43,13 @@ def app_faults(config: Config, app_names: Iterable[str] | None) -> Iterator[Find
             yield Finding(files.ROUTING, f"apps.{name}", "must be small letters, digits and _, and not gateway")
         if not app.title.strip():
             yield Finding(files.ROUTING, f"apps.{name}.title", "is empty")
+        for pattern in app.services:
+            if not matched(pattern, config.declared.services):
+                yield Finding(files.ROUTING, f"apps.{name}.services", f"{pattern!r} fits no service")
+    for service in sorted(config.declared.services):
+        takers = [name for name, app in config.apps.items() if any(matched(one, [service]) for one in app.services)]
+        if len(takers) > 1:
+            yield Finding(files.ROUTING, f"apps.{takers[1]}.services", f"{takers[0]} takes {service} over already")
     if app_names is None:
         return
     connected = set(app_names)

@@ -9,6 +9,7 @@ import msgspec
 from gateway.kernel.policy import files
 from gateway.kernel.policy.files import Raw
 from gateway.kernel.policy.findings import Finding
+from gateway.kernel.policy.routing import taken_over
 from gateway.kernel.policy.shapes import (
     AppEntry,
     ClassEntry,
@@ -42,13 +43,14 @@ class Decoder:
         sla = self._top(files.SLA, {"clocks": dict, "classes": dict})
         routing = self._top(files.ROUTING, {"apps": dict, "rule": list})
         notices = self._notices()
+        apps = self._named(files.ROUTING, "apps", routing["apps"], AppEntry)
         return Config(
-            services=self._list(files.SERVICES, "service", services["service"], "code", Service),
+            services=taken_over(self._list(files.SERVICES, "service", services["service"], "code", Service), apps),
             groups=self._named(files.SERVICES, "groups", services["groups"], Words),
             agencies=self._table(files.AGENCIES, Agency, _agency),
             territories=self._table(files.TERRITORY, Territory, _territory),
             days_off=self._table(files.HOLIDAYS, DayOff, dict),
-            apps=self._named(files.ROUTING, "apps", routing["apps"], AppEntry),
+            apps=apps,
             clocks=self._named(files.SLA, "clocks", sla["clocks"], ClockEntry),
             classes=self._named(files.SLA, "classes", sla["classes"], ClassEntry),
             rules=self._list(files.ROUTING, "rule", routing["rule"], "id", Rule),

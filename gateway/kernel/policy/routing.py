@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.kernel.policy.shapes import Rule, When
+from gateway.kernel.policy.shapes import AppEntry, Rule, When
 from gateway.model.catalogue import Service
 from gateway.model.territory import Territory
 
@@ -56,6 +56,18 @@ def matched(pattern: str, services: Iterable[str]) -> frozenset[str]:
     if pattern.endswith("*"):
         return frozenset(code for code in services if code.startswith(pattern[:-1]))
     return frozenset(code for code in services if code == pattern)
+
+
+def taken_over(services: Iterable[Service], apps: Mapping[str, AppEntry]) -> list[Service]:
+    """Return the services, those that an app takes over led to it. Where they fall back to stays as it is; a profile
+    belongs to the app that they went to before."""
+    found = []
+    for service in services:
+        takers = [name for name, app in apps.items() if any(matched(one, [service.code]) for one in app.services)]
+        if takers and takers[-1] != service.app:
+            service = msgspec.structs.replace(service, app=takers[-1], profile=None)
+        found.append(service)
+    return found
 
 
 def applies(when: When, service: Service) -> bool:

@@ -21,10 +21,14 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AppEntry(_Section, frozen=True, kw_only=True):
-    """An app that services and rules may name; `planned` has no connector yet and is no mistake without one."""
+    """An app that services and rules may name; `planned` has no connector yet and is no mistake without one.
+
+    `services` are those it takes over: codes, or beginnings that end in `*`.
+    """
 
     title: str
     connector: Literal["present", "planned"]
+    services: tuple[str, ...] = ()
 
 
 class When(_Section, frozen=True, kw_only=True):

@@ -74,7 +74,7 @@ PLANTED = [
     (SLA, "extension = 7", "extend = 7", "clocks.ppid_request", "unknown field `extend`"),
     (SLA, 'levels = ["kelurahan"]', 'levels = ["kota"]', "clocks.arrival_town.levels[0]", "'kota'"),
     (ROUTING, "then = { agency", "then = { agencies", "rule[kelurahan-officials].then", "unknown field `agencies`"),
-    (ROUTING, 'PPID"\nconnector = "present"', 'PPID"\nconnector = "soon"', "apps.ppid.connector", "'soon'"),
+    (ROUTING, 'PPID", connector = "present"', 'PPID", connector = "soon"', "apps.ppid.connector", "'soon'"),
     (NOTICES, 'quiet_id = "Sedang', 'quite_id = "Sedang', "status.on_scene", "unknown field `quite_id`"),
     (NOTICES, "[status.received]", "[received]", "received", "two parts"),
     (DANGER, "en = [", "eng = [", "EM-FIRE", "unknown field `eng`"),
@@ -126,9 +126,12 @@ PLANTED = [
     (HOLIDAYS, "2026-01-16", "2026-02-20", "line 8", "must be in order"),
     (HOLIDAYS, "", "2027-01-01,public,Tahun Baru,New Year\n", "line 31", "2027 has only 1 days off"),
     # apps
-    (ROUTING, "[apps.ppid]", '[apps.laut]\ntitle = "Laut"\nconnector = "present"\n[apps.ppid]', "apps.laut.connector",
+    (ROUTING, "[apps]\n", '[apps]\nlaut = { title = "Laut", connector = "present" }\n', "apps.laut.connector",
      "no connector"),
-    (ROUTING, "[apps.sigapdes]", "[apps.sigap]", "apps.sigapdes", "not declared here"),
+    (ROUTING, "sigapdes = {", "sigap = {", "apps.sigapdes", "not declared here"),
+    (ROUTING, 'PPID", ', 'PPID", services = ["IN-ROADS"], ', "apps.ppid.services", "'IN-ROADS' fits no service"),
+    (ROUTING, " }\nsigapdes = {", ', services = ["EM-FIRE"] }\nsigapdes = { services = ["EM-*"],',
+     "apps.sigapdes.services", "cc112 takes EM-FIRE over already"),
     # rules that never fit, or fight
     (ROUTING, "", rule("x", "{}", '{ agency = "SETDA" }'), "rule[x].when", "no condition"),
     (ROUTING, "", rule("x", '{ services = ["IN-*"] }', "{}"), "rule[x].then", "changes nothing"),

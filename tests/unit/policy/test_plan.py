@@ -1,8 +1,10 @@
 """What becomes of a draft: where it goes, by when, why; and what happens while an app is away."""
 
+import shutil
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from gateway.kernel.policy.routing import bind
 from gateway.kernel.policy.shapes import Rule, Then, When
 from gateway.model.catalogue import Words
 from gateway.model.deadline import WITA
-from tests.unit.policy.conftest import NOW
+from tests.unit.policy.conftest import CONFIG, NOW
 
 Make = Callable[..., PlanInput]
 LIVE = AppState(mode="live")
@@ -52,6 +54,26 @@ def test_every_service_goes_where_the_catalogue_says(policy: Policy, draft: Make
         assert plan.deadlines
         assert len({due.clock for due in plan.deadlines}) == len(plan.deadlines)
         assert all(due.by > NOW and due.rule == f"sla:{service.sla}" and due.basis for due in plan.deadlines)
+
+
+def test_an_app_takes_services_over_by_one_line(tmp_path: Path, draft: Make) -> None:
+    """While it is away, reports go where the service says; a profile is its own app's and goes nowhere else."""
+    folder = Path(shutil.copytree(CONFIG, tmp_path / "config"))
+    routing = folder / "routing.toml"
+    line = 'laut = { title = "Laut", connector = "present", services = ["EN-WASTE", "CH-*"] }'
+    routing.write_text(routing.read_text("utf-8").replace("[apps]\n", f"[apps]\n{line}\n"), encoding="utf-8")
+    taken = Policy.load(folder)
+
+    def goes(service: str, **states: AppState) -> tuple[str | None, str | None]:
+        case = taken.plan(draft(service), ALL | states).cases[0]
+        return case.app, case.profile
+
+    for service in ("EN-WASTE", "CH-STUNT"):
+        assert Policy.load(CONFIG).services[service].profile is not None
+        assert goes(service, laut=LIVE) == ("laut", None)
+    assert goes("VI-LETTER", laut=LIVE) == ("sigapdes", None)
+    assert goes("CH-STUNT", laut=AppState(mode="shadow")) == ("sigapdes", None)
+    assert goes("EN-WASTE") == (None, None)
 
 
 @pytest.mark.parametrize(
