@@ -127,18 +127,27 @@ def drips(pause: Callable[[], None], piece: int = 1) -> Fault:
 
 def giant(size: int) -> Fault:
     """The app never sees it; the answer is JSON of so many bytes, told in its header."""
-    return says(answer_of(200, b'"' + b"x" * (size - 2) + b'"'))
+    return _poured(f"Content-Length: {size}", size)
 
 
 def endless(size: int) -> Fault:
     """The app never sees it; the answer tells no length and does not end before so many bytes."""
+    return _poured("Connection: close", size)
+
+
+def _poured(header: str, size: int) -> Fault:
+    """Answer with a string of so many bytes, never holding more than a piece of it."""
 
     async def poured(passage: Passage) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
-        passage.writer.write(head + b'"')
-        for _ in range(size >> 16):
-            passage.writer.write(b"x" * (1 << 16))
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{header}\r\n\r\n"
+        passage.writer.write(head.encode() + b'"')
+        left = size - 2
+        while left > 0:
+            passage.writer.write(b"x" * min(left, 1 << 16))
+            left -= 1 << 16
             await passage.writer.drain()
+        passage.writer.write(b'"')
+        await passage.writer.drain()
         raise Gone
 
     return poured

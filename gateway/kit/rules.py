@@ -3,16 +3,25 @@
 from typing import Final
 
 from gateway.kit import (
+    amending,
     births,
     credentials,
+    documents,
+    drift,
+    hostile,
     lost_answers,
     manifest,
     mapping,
+    outage,
     polling,
     receipts,
     replay,
+    rotation,
+    shadow,
     sharing,
+    sweeping,
     texts,
+    told,
     webhooks,
 )
 from gateway.kit.rule import Rule
@@ -29,6 +38,15 @@ _ROOMS: Final = (
     polling,
     births,
     texts,
+    documents,
+    amending,
+    outage,
+    drift,
+    hostile,
+    sweeping,
+    shadow,
+    rotation,
+    told,
 )
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted(

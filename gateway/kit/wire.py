@@ -238,3 +238,19 @@ def answer_of(status: int, body: bytes = b"{}", media_type: str = "application/j
     lines = [f"HTTP/1.1 {status} Said", f"Content-Type: {media_type}", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+@asynccontextmanager
+async def stranger() -> AsyncIterator[tuple[str, list[str]]]:
+    """Listen at an address that is nobody's; yields it, and the list of those who called."""
+    callers: list[str] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        callers.append(str(writer.get_extra_info("peername")))
+        writer.close()
+
+    server = await asyncio.start_server(note, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", callers
+    finally:
+        server.close()
