@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.demo.waiting import NotYet
+from gateway.sdk.bodies import Query
 from gateway.sdk.clock import Clock
 from gateway.sdk.errors import AppError
 from gateway.sdk.exchange import Answer
@@ -46,7 +47,7 @@ class _Caller:
         method: str,
         path: str,
         body: object = None,
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Make a request and return whatever is answered. Raises Unreachable."""
@@ -65,9 +66,7 @@ class _Caller:
         except AppError as error:
             raise Unreachable(f"{method} {path}: {error.message}") from error
 
-    async def read(
-        self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> Json:
+    async def read(self, path: str, query: Query | None = None, headers: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at a path. Raises Unexpected if it is refused, NotYet if it is not there."""
         answer = await self.ask("GET", path, query=query, headers=headers)
         if answer.status == 404:

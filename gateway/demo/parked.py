@@ -7,7 +7,7 @@ it is never sent again by itself.
 from typing import Final
 
 from gateway.demo.callers import Json
-from gateway.demo.ending import Wanted
+from gateway.demo.ending import Hop, Wanted
 from gateway.demo.stage import Stage
 from gateway.demo.verdict import born_records
 from gateway.demo.waiting import NotYet
@@ -38,8 +38,9 @@ async def arrives(stage: Stage, step: str, code: str, by_hand: Json) -> str:
 
 
 async def waiting(stage: Stage, code: str) -> list[Json]:
-    """Return the deliveries of a report that wait for somebody, or for certainty."""
-    found = await stage.coordinator.read("/v1/desk/deliveries", {"limit": "200"})
+    """Return the deliveries of a report that wait: for the app, for certainty, for somebody."""
+    states = [("state", state) for state in ("queued", "unsure", "held", "dead")]
+    found = await stage.coordinator.read("/v1/desk/deliveries", [*states, ("limit", "200")])
     return [one for one in found["items"] if one["report"] == code and one["app"] == APP]
 
 
@@ -63,3 +64,10 @@ async def resolve(stage: Stage, step: str, delivery: Json, by_hand: Json) -> str
 def asked(step: str, status: str, word: str, follows: str | None = None, kind: str = "follow_up_to") -> Wanted:
     """Return a request that PPID must have once, whoever brought it there."""
     return Wanted(step=step, app=APP, status=status, word=word, parked=True, follows=follows, kind=kind)
+
+
+def papers(step: str) -> tuple[Hop, Hop]:
+    """Return what the trace of an answered request tells of files: the identity card only passed through, and the
+    answer's document was fetched into our own store."""
+    card = Hop(step=step, kind="document.destroyed", rule="transit")
+    return card, Hop(step=step, kind="document.received", app=APP)

@@ -43,6 +43,13 @@ def _lies_are_seen(folder: Path) -> None:
     log.write_bytes(honest)
     assert faults_of(folder) == []
 
+    typed = folder / "gateway" / "sandboxes" / "ppid" / "log.jsonl"
+    honest = typed.read_bytes()
+    others = [line for line in honest.splitlines(keepends=True) if b"pengunjung per bulan" not in line]
+    typed.write_bytes(b"".join(others))
+    assert "is 0 times in ppid" in " | ".join(faults_of(folder)), "what an officer typed in by hand is looked for"
+    typed.write_bytes(honest)
+
     acks = folder / "acks.jsonl"
     first = json.loads(acks.read_bytes().splitlines()[0])
     with acks.open("ab") as file:

@@ -37,6 +37,7 @@ ENDING: Final = Ending(
     hops=(
         Hop(step=_REQUEST, kind="delivery.attempt", times=None, app="ppid"),
         Hop(step=_REQUEST, kind="delivery.accepted", app="ppid"),
+        *parked.papers(_REQUEST),
     ),
 )
 
@@ -94,14 +95,17 @@ async def _lost(stage: Stage, earlier: Filed) -> Filed:
 
 
 async def _unsure(stage: Stage, filed: Filed) -> None:
-    states = [one["state"] for one in await parked.waiting(stage, filed.code)]
-    if not set(states) & {"unsure", "held"}:
+    # A gateway that was started anew reads PPID's lists first, and does not come to sending.
+    if not any(one["state"] != "queued" or one["attempts"] for one in await parked.waiting(stage, filed.code)):
         raise NotYet(f"the delivery of {filed.code} is not unsure yet")
 
 
 async def _found(stage: Stage, filed: Filed) -> str:
     """Twice looked for and not found, it is parked; the officer types it in by hand."""
     ticket = await parked.arrives(stage, _REQUEST, filed.code, typed(_ASKER, _WANTED, _PURPOSE))
+    if (await stage.officers["ppid"].record(ticket)).key is not None:
+        stage.say("ppid", f"situs pulih: [b]{ticket}[/b]", "the site is back, and the request arrives, once")
+        return ticket
     stage.say(
         "opd",
         f"dua kali dicari, tidak ada → [b]ditahan[/b], tidak dikirim lagi; petugas mencatatnya: [b]{ticket}[/b]",

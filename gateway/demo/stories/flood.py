@@ -43,6 +43,7 @@ ENDING: Final = Ending(
         ),
         parked.asked(_LIST, "resolved", "2", follows=_CALL),
     ),
+    hops=parked.papers(_LIST),
     unseen=(Unseen(texts=tuple(house.name for house in HOUSES), apps=("ppid",), reporters=(_LIST,)),),
 )
 

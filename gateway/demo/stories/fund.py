@@ -34,7 +34,11 @@ ENDING: Final = Ending(
         parked.asked(_REQUEST, "resolved", "2", follows=_FUND, kind="split_from"),
         parked.asked(_OBJECT, "resolved", "a", follows=_REQUEST, kind="objection_to"),
     ),
-    hops=(Hop(step=_FUND, kind="report.split", rule="desk:split"), Hop(step=_REQUEST, kind="report.completed")),
+    hops=(
+        Hop(step=_FUND, kind="report.split", rule="desk:split"),
+        Hop(step=_REQUEST, kind="report.completed"),
+        *parked.papers(_REQUEST),
+    ),
     unseen=(Unseen(texts=(_ASKER.national_id, _ASKER.name), apps=("sigapdes",)),),
     late=((_REQUEST, "ppid_request"),),
 )

@@ -32,7 +32,7 @@ ENDING: Final = Ending(
         Wanted(step=_LEVY, app="sipendting", word="6", status="resolved"),
         parked.asked(_RULE, "resolved", "2"),
     ),
-    hops=(Hop(step=_LEVY, kind="case.referred", rule="desk:refer"),),
+    hops=(Hop(step=_LEVY, kind="case.referred", rule="desk:refer"), *parked.papers(_RULE)),
     unseen=(
         Unseen(texts=(_NAME, _PHONE, _PHONE[3:]), apps=("singgah_di_barru", "sipendting", "ppid")),
         Unseen(texts=(_NAME,), codes=(_LEVY,), apps=("ppid",), reporters=(_RULE,), seen=("Selesai ditangani",)),

@@ -94,6 +94,25 @@ async def test_a_process_is_stopped_and_its_name_is_free_again(tmp_path: Path) -
     await again.stop()
 
 
+async def test_a_process_is_held_still_and_goes_on(tmp_path: Path) -> None:
+    def state() -> str:
+        return Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    async def becomes(*wanted: str) -> None:
+        deadline = time.monotonic() + 10
+        while state() not in wanted:
+            assert time.monotonic() < deadline, state()
+            await asyncio.sleep(0.01)
+
+    child = await started(tmp_path)
+    with child.held():
+        await becomes("T")
+    await becomes("S", "R")
+    await child.stop()
+    with child.held():  # one that has ended needs no holding
+        assert child.ended
+
+
 async def test_the_kernel_ends_a_process_with_its_parent(tmp_path: Path) -> None:
     pid = killed_parent(tmp_path, "tied")
     assert ends(pid)

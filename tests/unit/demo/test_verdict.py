@@ -288,3 +288,65 @@ STRAYS: dict[str, Callable[[], Evidence]] = {
 @pytest.mark.parametrize("told", STRAYS)
 def test_what_nobody_asked_for_is_seen(told: str) -> None:
     assert told in " | ".join(strays([ENDING], STRAYS[told]()))
+
+
+# -- what a person resolved, and what stands at a desk ---------------------------------------------------------------
+
+ASKED = Ending(
+    name="asked",
+    wanted=(
+        Wanted(step="ask", app="ppid", word="2", status="resolved", parked=True),
+        Wanted(step="ask", app="gateway", agency="PUTR", status="resolved"),
+    ),
+)
+DESK = TraceCase(case=2, app="gateway", agency="PUTR", status="resolved", reason="x", word=None, references=())
+ASK = report(OTHER, "ppid", "PPID-2026-000001")
+ASK = again(ASK, cases=(*ASK.cases, DESK))
+BY_HAND = again(hop(OTHER, "ppid", "delivery.accepted", "here", f"{OTHER}-1"), facts={"how": "person"})
+SENT = hop(OTHER, "ppid", "delivery.accepted", "out", f"{OTHER}-1")
+HEARD = hop(OTHER, "ppid", "case.event", "in")
+TYPED = record("PPID-2026-000001", "2", None, f"rincian {MARK}")
+WITH_KEY = record("PPID-2026-000001", "2", f"{OTHER}-1")
+
+
+def asked(held: list[Record], *hops: TraceHop, cases: tuple[TraceCase, ...] = ASK.cases) -> list[str]:
+    whole = again(ASK, cases=cases)
+    evidence = Evidence(
+        acks=[again(ACK, step="ask", code=OTHER)],
+        marks={"ask": MARK},
+        records={"ppid": held},
+        found={},
+        traces={OTHER: Trace(report=whole, reports=(whole,), hops=(*hops, HEARD), gaps=())},
+        reports=[Listed(OTHER)],
+    )
+    assert strays([ASKED], evidence) == []
+    return list(judge(ASKED, evidence).faults)
+
+
+def test_a_request_arrives_by_itself_or_by_hand() -> None:
+    assert asked([WITH_KEY], SENT) == []
+    assert asked([TYPED], BY_HAND) == []
+    assert asked([WITH_KEY], BY_HAND) == [], "an officer found it there"
+
+
+@pytest.mark.parametrize(
+    ("held", "hops", "told"),
+    [
+        ([WITH_KEY, TYPED], [BY_HAND], "2 records"),
+        ([WITH_KEY, again(WITH_KEY, reference="PPID-2")], [SENT], "2 records"),
+        ([TYPED], [], "not both"),
+        ([TYPED], [SENT], "not both"),
+        ([TYPED], [SENT, BY_HAND], "holds the keys"),
+        ([WITH_KEY], [], "holds the keys"),
+        ([], [BY_HAND], "0 records"),
+    ],
+)
+def test_a_request_that_is_there_twice_or_not_at_all_is_seen(
+    held: list[Record], hops: list[TraceHop], told: str
+) -> None:
+    assert told in " | ".join(asked(held, *hops))
+
+
+@pytest.mark.parametrize("cases", [ASK.cases[:1], (*ASK.cases, again(DESK, case=3))])
+def test_a_case_at_a_desk_is_there_once(cases: tuple[TraceCase, ...]) -> None:
+    assert "at the desk of PUTR" in " | ".join(asked([WITH_KEY], SENT, cases=cases))
