@@ -167,14 +167,18 @@ def _travels(town: Town, gateway: str, app: str) -> None:
     assert record["fields"]["uraian"] == WASTE["description"]
     assert record["fields"]["nama"] == "Andi Ramlah"
 
-    def stands(status: str) -> Any:
-        report = ask("GET", f"{gateway}/v1/reports/{code}", **mine)
-        return report if report["status"] == status else None
-
-    for word, status in (("diproses", "in_progress"), ("selesai", "resolved")):
+    def moved(word: str, status: str) -> Any:
+        """Let the app's officer give it a word, and wait for the status that its reporter sees."""
         ask("POST", f"{app}/_sandbox/records/{record['reference']}/advance", {"word": word, "note": "Diangkut"})
-        report = until(lambda status=status: stands(status))
-    assert report["cases"][0]["references"] == [{"kind": "nomor", "value": record["reference"]}]
+
+        def stands() -> Any:
+            report = ask("GET", f"{gateway}/v1/reports/{code}", **mine)
+            return report if report["status"] == status else None
+
+        return until(stands)
+
+    moved("diproses", "in_progress")
+    assert moved("selesai", "resolved")["cases"][0]["references"] == [{"kind": "nomor", "value": record["reference"]}]
 
     trace = json.loads(town.run("audit", "trace", record["reference"], "--json"))
     assert trace["report"]["code"] == code
