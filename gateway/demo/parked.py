@@ -61,6 +61,17 @@ async def resolve(stage: Stage, step: str, delivery: Json, by_hand: Json) -> str
     return record.reference
 
 
+async def answered(stage: Stage, code: str) -> None:
+    """Wait until the document of an answer is in the gateway's own store."""
+
+    async def look() -> None:
+        trace = await stage.people["auditor"].read(f"/v1/audit/reports/{code}/trace")
+        if not any(hop["kind"] == "document.received" and hop["report"] == code for hop in trace["hops"]):
+            raise NotYet(f"{code} has got no document yet")
+
+    await stage.until(f"dokumen jawaban {code}", f"the document for {code}", look)
+
+
 def asked(step: str, status: str, word: str, follows: str | None = None, kind: str = "follow_up_to") -> Wanted:
     """Return a request that PPID must have once, whoever brought it there."""
     return Wanted(step=step, app=APP, status=status, word=word, parked=True, follows=follows, kind=kind)

@@ -66,6 +66,7 @@ async def alone(stage: Stage) -> None:
     paper = document("kunjungan-wisata.pdf", "application/pdf", PDF)
     await stage.move("ppid", ticket, "2", REQUEST_WAY, "Terlampir datanya", paper)
     await stage.reaches(filed.code, "resolved", secret=filed.secret)
+    await parked.answered(stage, filed.code)
     stage.say("ppid", f"[b]{ticket}[/b] dijawab dengan dokumen", "answers it with a document")
 
 

@@ -172,6 +172,7 @@ async def later(stage: Stage) -> None:
     paper = document("rekap-bantuan.pdf", "application/pdf", PDF)
     await stage.move("ppid", ticket, "2", REQUEST_WAY, "Terlampir rekap bantuan; nama korban dikecualikan", paper)
     await stage.reaches(filed.code, "resolved", secret=filed.secret)
+    await parked.answered(stage, filed.code)
     stage.say(
         "ppid",
         "menjawab dengan rekap dalam angka, tanpa nama korban → jejak: 112 → Si-GAPDes → PPID, tiga tenggat",

@@ -127,6 +127,7 @@ async def later(stage: Stage) -> None:
     await stage.move("ppid", request, "2", REQUEST_WAY, "Terlampir APBDes dan realisasinya", paper)
     await stage.reaches(filed.code, "resolved")
     await stage.reaches(part.code, "resolved")
+    await parked.answered(stage, part.code)
     stage.say(
         "ppid",
         "atasan PPID mengabulkan keberatan; APBDes diberikan",

@@ -101,6 +101,7 @@ async def _answered(stage: Stage, levy: Filed) -> None:
     paper = document("peraturan-tarif.pdf", "application/pdf", PDF)
     await stage.move("ppid", ticket, "2", REQUEST_WAY, "Terlampir peraturan tarif retribusi", paper)
     await stage.reaches(rule.code, "resolved", secret=rule.secret)
+    await parked.answered(stage, rule.code)
     stage.say(
         "ppid",
         f"orang lain meminta peraturan tarifnya: [b]{rule.code}[/b] → [b]{ticket}[/b], dijawab dengan dokumen",
