@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -32,6 +33,11 @@ _STYLES: Final[Mapping[Verdict, str]] = {
     Verdict.NOT_APPLICABLE: "dim",
     Verdict.EXEMPT: "yellow",
 }
+_COLUMNS: Final[Mapping[str, str]] = {
+    "name": "app",
+    **{name: name for name in ("level", "tier", "claimed", "mode", "health", "title")},
+}
+"""The table of apps: names in a row, and what stands above them."""
 _PIPE_WIDTH: Final = 160
 
 
@@ -52,10 +58,10 @@ def listed(settings: Settings) -> list[dict[str, str | None]]:
 def shown(rows: Sequence[Mapping[str, str | None]]) -> None:
     """Print the list of apps as a table."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("app", "level", "tier", "claimed", "mode", "health", "title"):
-        table.add_column(name, overflow="fold")
+    for title in _COLUMNS.values():
+        table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(*(row[name] or "-" for name in ("name", "level", "tier", "claimed", "mode", "health", "title")))
+        table.add_row(*(escape(row[name] or "-") for name in _COLUMNS))
     _console().print(table)
 
 
@@ -77,7 +83,10 @@ def folder_of(name: str, settings: Settings) -> Path:
 
 
 def tried(folder: Path, config: Path, *, quiet: bool, write: bool) -> Report:
-    """Try every rule on a connector; unless `quiet`, show progress on a terminal and the verdicts as a table."""
+    """Try every rule on a connector; unless `quiet`, show progress on a terminal and the verdicts as a table.
+
+    Where there is no configuration (a team's own repository), it is tried under the one that came with the gateway.
+    """
     console = _console()
     bar = Progress(
         TextColumn("{task.description}"),
@@ -93,7 +102,7 @@ def tried(folder: Path, config: Path, *, quiet: bool, write: bool) -> Report:
         def progress(result: Result) -> None:
             bar.update(task, advance=1, description=f"{result.rule} {result.title}")
 
-        report = check(folder, progress, config=config, write=write)
+        report = check(folder, progress, config=config if config.is_dir() else None, write=write)
     if not quiet:
         _print(report, console)
     return report
@@ -106,12 +115,12 @@ def _print(report: Report, console: Console) -> None:
     for result in report.results:
         what = result.title if not result.detail else f"{result.title}: {result.detail}"
         verdict = f"[{_STYLES[result.verdict]}]{_WORDS[result.verdict]}[/]"
-        table.add_row(result.rule, result.tier, verdict, what)
+        table.add_row(result.rule, result.tier, verdict, escape(what))
     console.print(table)
     seconds = sum(result.seconds for result in report.results)
     console.print(f"\n{report.app}: {report.tier}, claimed {report.claimed} ({seconds:.0f} s)", highlight=False)
     for fault in report.faults:
-        console.print(f"[bold red]{fault}[/]", highlight=False)
+        console.print(f"[bold red]{escape(fault)}[/]", highlight=False)
     for line in next_steps(report):
         console.print(line, highlight=False, markup=False)
 
@@ -121,7 +130,7 @@ def next_steps(report: Report) -> list[str]:
     tier = Tier.of(report.tier)
     failed = [result for result in report.results if result.verdict is Verdict.FAILED]
     if not failed:
-        return []
+        return [f'kit.toml may say claimed = "{tier.word}".'] if tier > Tier.of(report.claimed) else []
     wanted = min(Tier.of(result.tier) for result in failed)
     lines = [f"To be {max(wanted, tier).word}:"]
     for result in failed:

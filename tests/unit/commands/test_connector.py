@@ -162,6 +162,8 @@ def test_a_check_proves_a_tier_until_the_folder_changes(tmp_path: Path) -> None:
     passed = run("connector", "check", "laut", **settings)
     assert passed.exit_code == 0, passed.output
     assert ", claimed bronze (" in passed.output
+    assert "there is no [poll]: the app is not asked for news" in passed.output
+    assert 'kit.toml may say claimed = "' in passed.output
     assert proven_tier(tmp_path / "laut") >= Tier.BRONZE
     manifest = tmp_path / "laut" / "connector.toml"
     manifest.write_text(manifest.read_text().replace('"EN-WASTE" = "sampah"', '"EN-WASTE" = "kebersihan"'))
