@@ -187,6 +187,8 @@ class Referrer:
             return theirs
         if theirs in OPEN_CLASSES:
             return mine
+        if mine is Privacy.HEALTH and theirs is Privacy.CHILD_HEALTH:
+            return theirs  # the same protection, and more: a child's
         raise Problem("privacy-clash", mine=mine, theirs=theirs)
 
     async def _documents(self, whole: Whole) -> tuple[Document, ...]:

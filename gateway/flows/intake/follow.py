@@ -1,6 +1,7 @@
 """What a report follows: a report code, or for officers a number that an app gave."""
 
 from gateway.kernel.ledger import Ledger
+from gateway.kernel.ledger.door import opens
 from gateway.kernel.ledger.reading import Whole, report_by_code, report_named
 from gateway.kernel.policy.opening import Followed, followed
 from gateway.model.codes import parse_code
@@ -38,5 +39,4 @@ class Following:
         whole = await self._ledger.read(report_by_code, Scope(code=code), code)
         if whole is None or secret is None:
             return None
-        fits = self._ledger.keyring.secret_matches(whole.id, whole.report["epoch"], secret)
-        return whole if fits else None
+        return whole if await opens(self._ledger, code, secret) else None

@@ -143,19 +143,6 @@ def _together(scope: Scope, row: Mapping[str, Any]) -> bool:
     return alike or filed_both or scope.everything or scope.code is not None
 
 
-def door(connection: Connection, code: str) -> Row | None:
-    """Return what the secret of a report is checked against: `{id, epoch}`, and for a part that nobody has claimed that
-    of the report it was split off (`main_id`, `main_epoch`). Not a read of the report."""
-    main = t.report.alias("main")
-    unclaimed = and_(main.c.id == t.report.c.part_of, t.report.c.epoch == 0)
-    columns = (t.report.c.id, t.report.c.epoch, main.c.id.label("main_id"), main.c.epoch.label("main_epoch"))
-    row = connection.execute(
-        select(*columns).select_from(t.report.outerjoin(main, unclaimed)).where(t.report.c.code == code)
-    )
-    found = row.mappings().first()
-    return None if found is None else dict(found)
-
-
 def timeline(connection: Connection, report_id: UUID, internal: bool) -> list[Row]:
     """Return what was told about a report, oldest first; `internal` notes only for those who may read them."""
     statement = (

@@ -17,6 +17,7 @@ from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import apply
 from gateway.model.delivery import Command, DeliveryState
 from gateway.model.entry import Hop
+from gateway.model.file import DocumentState
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +135,9 @@ def expire_leases(connection: Connection, real: datetime) -> int:
     Only for a process that knows itself to be the only one: then whoever held them is gone.
     """
     left = update(t.delivery).where(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until > real)
+    # Documents that were being fetched are put off like those that could not be had: one look more does no harm.
+    files = update(t.document).where(t.document.c.state == DocumentState.WAITING, t.document.c.due_at > real)
+    connection.execute(files.values(due_at=real))
     return connection.execute(left.values(lease_until=real)).rowcount
 
 
