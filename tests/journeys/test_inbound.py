@@ -540,7 +540,7 @@ async def test_a_crash_between_two_pages_misses_nothing(tmp_path: Path, database
             await first.until(lambda: counted(first, 50))
             await first.until(lambda: met(line.injected))
             await first.crash()
-            rows, cursors = await first.rows(tables.inbox), await first.rows(tables.cursor)
+            rows, cursors = await first.rows(tables.inbox), await first.rows(tables.cursor, app="sigapdes")
             assert len(rows) == 100
             assert len(cursors) == 1
         async with gateway(place, database_url) as second:
@@ -570,7 +570,7 @@ async def test_a_cursor_never_moves_without_its_rows(tmp_path: Path, database_ur
 
         await ready.until(asked)
         assert await ready.rows(tables.inbox) == []
-        assert [row["cursor"] for row in await ready.rows(tables.cursor)] in ([], [None])
+        assert [row["cursor"] for row in await ready.rows(tables.cursor, app="sigapdes")] in ([], [None])
         await execute(ready, DROP_TRIGGER[ready.house.settings.sqlite])
         for reference in (*old, fresh):
             await adopted(ready, reference)
