@@ -64,24 +64,26 @@ def new(name: str, inbound: "Inbound", auth: "Auth", title: str | None, into: Pa
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="print the verdicts as JSON")
 @click.option("--keep/--no-keep", default=True, help="write what is proven into tier.json (default: yes)")
-def check(name: str, as_json: bool, keep: bool) -> None:
+@click.option("--rule", "only", multiple=True, metavar="ID", help="try only this rule, e.g. K11 (proves no tier)")
+def check(name: str, as_json: bool, keep: bool, only: tuple[str, ...]) -> None:
     """Try every rule of the kit on one connector: a NAME, or the path of a folder.
 
-    Needs no server. Exit code 0: what kit.toml claims is earned; 1: it is not.
+    Needs no server. Exit code 0: what kit.toml claims is earned (with --rule: the rules hold); 1: it is not.
     """
-    from gateway.commands.connectors import folder_of, tried
+    from gateway.commands.connectors import folder_of, holds, rules_of, tried
 
     found = settings()
     try:
-        folder = folder_of(name, found)
+        folder, rules = folder_of(name, found), rules_of(only)
     except LookupError as missing:
         raise click.ClickException(str(missing)) from None
-    report = tried(folder, found.config, quiet=as_json, write=keep)
+    report = tried(folder, found.config, rules, quiet=as_json, write=keep)
+    ok = holds(report) if only else report.ok
     if as_json:
         import msgspec
 
-        show_json(msgspec.to_builtins(report) | {"ok": report.ok})
-    sys.exit(0 if report.ok else 1)
+        show_json(msgspec.to_builtins(report) | {"ok": ok})
+    sys.exit(0 if ok else 1)
 
 
 @connector.command()

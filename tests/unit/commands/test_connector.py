@@ -175,9 +175,14 @@ def test_a_check_proves_a_tier_until_the_folder_changes(tmp_path: Path) -> None:
     by_rule = {result["rule"]: result for result in report["results"]}
     assert by_rule["K03"]["verdict"] == "failed"
     assert "EN-WASTE" in by_rule["K03"]["detail"]
-    told = run("connector", "check", "laut", "--no-keep", **settings).output
-    assert "To be bronze:" in told
-    assert "docs/connectors/rules/K03.md" in told
+    told = run("connector", "check", "laut", "--rule", "K03", "--rule", "K01", **settings)
+    assert told.exit_code == 1
+    assert "To be bronze:" in told.output
+    assert "docs/connectors/rules/K03.md" in told.output
+    assert "2 of " in told.output
+    assert proven_tier(tmp_path / "laut") is Tier.UNPROVEN
+    assert run("connector", "check", "laut", "--rule", "K01", **settings).exit_code == 0
+    assert "there is no rule K99" in run("connector", "check", "laut", "--rule", "K99", **settings).output
 
 
 def test_a_check_of_nobody_says_who_there_is() -> None:
