@@ -94,7 +94,7 @@ def docs(only_check: bool, into: Path) -> None:
     from gateway.commands.pages import pages_of, readmes_of, stale, write
 
     found = settings()
-    pages = pages_of(found)
+    pages = pages_of(found, into)
     old = {into / name: why for name, why in stale(pages, into).items()}
     for readme, text in readmes_of(found).items():
         if readme.read_text(encoding="utf-8") != text:
@@ -103,7 +103,7 @@ def docs(only_check: bool, into: Path) -> None:
                 readme.write_text(text, encoding="utf-8")
     if not only_check:
         # Once more: a README that was changed has proven nothing, and the pages say so.
-        write(pages_of(found), into)
+        write(pages_of(found, into), into)
     for file, why in old.items():
         click.echo(f"{file}: {why}" if only_check else f"{file}")
     click.echo(f"{len(pages)} pages, {len(old)} {'wrong' if only_check else 'changed'}")

@@ -208,7 +208,9 @@ def test_pages_follow_what_they_are_written_from(tmp_path: Path) -> None:
     assert docs().output.endswith(" pages, 0 changed\n")
     assert {file: file.read_bytes() for file in pages.rglob("*.md")} == before
     assert {f"rules/{rule.id}.md" for rule in RULES} < {str(file.relative_to(pages)) for file in before}
-    assert "text longer than 2000 characters is refused" in (pages / "laut.md").read_text(encoding="utf-8")
+    page = (pages / "laut.md").read_text(encoding="utf-8")
+    assert "text longer than 2000 characters is refused" in page
+    assert (pages / page.partition("[its README](")[2].partition(")")[0]).resolve() == team / "laut" / "README.md"
     assert "async def submit(self, submission: Submission) -> Receipt" in (pages / "sdk.md").read_text(encoding="utf-8")
 
     manifest, readme = team / "laut" / "connector.toml", team / "laut" / "README.md"
