@@ -64,24 +64,26 @@ def new(name: str, inbound: "Inbound", auth: "Auth", title: str | None, into: Pa
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="print the verdicts as JSON")
 @click.option("--keep/--no-keep", default=True, help="write what is proven into tier.json (default: yes)")
-def check(name: str, as_json: bool, keep: bool) -> None:
+@click.option("--rule", "only", multiple=True, metavar="ID", help="try only this rule, e.g. K11 (proves no tier)")
+def check(name: str, as_json: bool, keep: bool, only: tuple[str, ...]) -> None:
     """Try every rule of the kit on one connector: a NAME, or the path of a folder.
 
-    Needs no server. Exit code 0: what kit.toml claims is earned; 1: it is not.
+    Needs no server. Exit code 0: what kit.toml claims is earned (with --rule: the rules hold); 1: it is not.
     """
-    from gateway.commands.connectors import folder_of, tried
+    from gateway.commands.connectors import folder_of, holds, rules_of, tried
 
     found = settings()
     try:
-        folder = folder_of(name, found)
+        folder, rules = folder_of(name, found), rules_of(only)
     except LookupError as missing:
         raise click.ClickException(str(missing)) from None
-    report = tried(folder, found.config, quiet=as_json, write=keep)
+    report = tried(folder, found.config, rules, quiet=as_json, write=keep)
+    ok = holds(report) if only else report.ok
     if as_json:
         import msgspec
 
-        show_json(msgspec.to_builtins(report) | {"ok": report.ok})
-    sys.exit(0 if report.ok else 1)
+        show_json(msgspec.to_builtins(report) | {"ok": ok})
+    sys.exit(0 if ok else 1)
 
 
 @connector.command()
@@ -92,7 +94,7 @@ def docs(only_check: bool, into: Path) -> None:
     from gateway.commands.pages import pages_of, readmes_of, stale, write
 
     found = settings()
-    pages = pages_of(found)
+    pages = pages_of(found, into)
     old = {into / name: why for name, why in stale(pages, into).items()}
     for readme, text in readmes_of(found).items():
         if readme.read_text(encoding="utf-8") != text:
@@ -101,7 +103,7 @@ def docs(only_check: bool, into: Path) -> None:
                 readme.write_text(text, encoding="utf-8")
     if not only_check:
         # Once more: a README that was changed has proven nothing, and the pages say so.
-        write(pages_of(found), into)
+        write(pages_of(found, into), into)
     for file, why in old.items():
         click.echo(f"{file}: {why}" if only_check else f"{file}")
     click.echo(f"{len(pages)} pages, {len(old)} {'wrong' if only_check else 'changed'}")

@@ -15,6 +15,7 @@ from gateway.commands.pages import claimed
 from gateway.kernel.host import Registry
 from gateway.kit.check import check
 from gateway.kit.report import Report, Result, Verdict
+from gateway.kit.rule import Rule
 from gateway.kit.rules import RULES
 from gateway.sdk.clock import SystemClock
 from gateway.sdk.manifest import FILE
@@ -82,10 +83,24 @@ def folder_of(name: str, settings: Settings) -> Path:
     raise LookupError(f"no connector {name} in {', '.join(map(str, settings.connectors))}: {hint}")
 
 
-def tried(folder: Path, config: Path, *, quiet: bool, write: bool) -> Report:
-    """Try every rule on a connector; unless `quiet`, show progress on a terminal and the verdicts as a table.
+def rules_of(ids: Sequence[str]) -> Sequence[Rule]:
+    """Return the rules of these ids, all where there is none. Raises LookupError."""
+    known = {rule.id: rule for rule in RULES}
+    if unknown := [one for one in ids if one not in known]:
+        raise LookupError(f"there is no rule {unknown[0]}; there are {', '.join(known)}")
+    return [rule for rule in RULES if rule.id in ids] if ids else RULES
 
-    Where there is no configuration (a team's own repository), it is tried under the one that came with the gateway.
+
+def holds(report: Report) -> bool:
+    """Tell whether no rule that was tried has failed, whatever is claimed."""
+    return all(result.verdict is not Verdict.FAILED for result in report.results)
+
+
+def tried(folder: Path, config: Path, rules: Sequence[Rule], *, quiet: bool, write: bool) -> Report:
+    """Try rules on a connector; unless `quiet`, show progress on a terminal and the verdicts as a table.
+
+    Only all rules together prove a tier, which is kept in the folder if `write`. Where there is no configuration (a
+    team's own repository), they are tried under the one that came with the gateway.
     """
     console = _console()
     bar = Progress(
@@ -97,12 +112,13 @@ def tried(folder: Path, config: Path, *, quiet: bool, write: bool) -> Report:
     )
     with bar:
         bar.disable = quiet or not sys.stderr.isatty()
-        task = bar.add_task(folder.resolve().name, total=len(RULES), visible=not bar.disable)
+        task = bar.add_task(folder.resolve().name, total=len(rules), visible=not bar.disable)
 
         def progress(result: Result) -> None:
             bar.update(task, advance=1, description=f"{result.rule} {result.title}")
 
-        report = check(folder, progress, config=config if config.is_dir() else None, write=write)
+        where, all_of_them = config if config.is_dir() else None, len(rules) == len(RULES)
+        report = check(folder, progress, config=where, rules=None if all_of_them else rules, write=write)
     if not quiet:
         _print(report, console)
     return report
@@ -118,9 +134,12 @@ def _print(report: Report, console: Console) -> None:
         table.add_row(result.rule, result.tier, verdict, escape(what))
     console.print(table)
     seconds = sum(result.seconds for result in report.results)
-    console.print(f"\n{report.app}: {report.tier}, claimed {report.claimed} ({seconds:.0f} s)", highlight=False)
-    for fault in report.faults:
-        console.print(f"[bold red]{escape(fault)}[/]", highlight=False)
+    if len(report.results) == len(RULES):
+        console.print(f"\n{report.app}: {report.tier}, claimed {report.claimed} ({seconds:.0f} s)", highlight=False)
+        for fault in report.faults:
+            console.print(f"[bold red]{escape(fault)}[/]", highlight=False)
+    else:
+        console.print(f"\n{report.app}: {len(report.results)} of {len(RULES)} rules ({seconds:.0f} s)", highlight=False)
     for line in next_steps(report):
         console.print(line, highlight=False, markup=False)
 
@@ -132,7 +151,7 @@ def next_steps(report: Report) -> list[str]:
     if not failed:
         return [f'kit.toml may say claimed = "{tier.word}".'] if tier > Tier.of(report.claimed) else []
     wanted = min(Tier.of(result.tier) for result in failed)
-    lines = [f"To be {max(wanted, tier).word}:"]
+    lines = [f"To be {wanted.word}:"]
     for result in failed:
         if Tier.of(result.tier) is wanted:
             lines += [f"  {result.rule}  {result.step}", f"        {result.page}"]

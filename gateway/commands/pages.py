@@ -6,6 +6,7 @@ sources give the same bytes, so that a check can tell a page that is out of date
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from os.path import relpath
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -23,15 +24,15 @@ _SIGNS: Final[Mapping[str, str]] = {"passed": "yes", "failed": "**no**", "not_ap
 _BY_HAND: Final = frozenset({"writing.md"})
 
 
-def pages_of(settings: Settings) -> dict[str, str]:
-    """Return every generated page by its path inside docs/connectors. Raises ManifestError."""
+def pages_of(settings: Settings, into: Path) -> dict[str, str]:
+    """Return every generated page by its path inside `into` (docs/connectors). Raises ManifestError."""
     found = [
         (read_manifest(file.parent), file.parent)
         for place in settings.connectors
         for file in sorted(place.glob(f"*/{FILE}"))
     ]
     pages = {"README.md": _matrix(found), "sdk.md": _sdk(public_names())}
-    pages |= {f"{manifest.name}.md": _app(manifest, folder) for manifest, folder in found}
+    pages |= {f"{manifest.name}.md": _app(manifest, folder, into) for manifest, folder in found}
     return pages | {f"rules/{rule.id}.md": _rule(rule) for rule in RULES}
 
 
@@ -125,12 +126,13 @@ def _record(folder: Path) -> TierRecord | None:
     return record if record is not None and proven_tier(folder).word == record.tier else None
 
 
-def _app(manifest: Manifest, folder: Path) -> str:
+def _app(manifest: Manifest, folder: Path, into: Path) -> str:
+    way = PurePosixPath(relpath(folder.resolve(), into.resolve()))
     quirks = _quirks(folder / "README.md")
     return _page(
         manifest.title,
         f"Connector `{manifest.name}`, {proven_tier(folder).word}. The rest, the simulated app included, is in",
-        f"[its README](../../connectors/{manifest.name}/README.md).",
+        f"[its README]({way / 'README.md'}).",
         "",
         "## Facts",
         "",

@@ -8,12 +8,13 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from math import inf
-from typing import Any, Final, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 START: Final = datetime(2026, 1, 28, 2, 15, 30, tzinfo=UTC)
 """When a trial begins: a working morning in Barru, 10:15:30. Contract samples are recorded at this moment."""
@@ -21,6 +22,7 @@ NOWHERE: Final = "tidak-ada.invalid"
 """A name that no server has (RFC 6761, section 6.4)."""
 _TURNS: Final = 20
 _Ts = TypeVarTuple("_Ts")
+_T = TypeVar("_T")
 
 
 class Loop(asyncio.SelectorEventLoop):
@@ -31,6 +33,22 @@ class Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._due: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._threads = 0
+
+    @property
+    def working(self) -> bool:
+        """Tell whether a thread works for the loop: reading the ledger, or writing to a disk."""
+        return self._threads > 0
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*_Ts], _T], *args: *_Ts) -> asyncio.Future[_T]:
+        """Let a thread do something, as every loop does."""
+        future = super().run_in_executor(executor, func, *args)
+        self._threads += 1
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, _: asyncio.Future[Any]) -> None:
+        self._threads -= 1
 
     def time(self) -> float:
         """Return the loop's clock in seconds."""
@@ -75,6 +93,11 @@ class Time:
     def monotonic(self) -> float:
         """See `Clock.monotonic`."""
         return self._loop.time()
+
+    @property
+    def working(self) -> bool:
+        """Tell whether a thread works for whoever waits."""
+        return self._loop.working
 
     def skip(self, seconds: float) -> None:
         """Let time pass at once; what was due meanwhile happens when the loop turns."""

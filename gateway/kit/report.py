@@ -1,6 +1,6 @@
 """What came of a check: verdicts of rules, the tier they make, and what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -94,17 +94,19 @@ def report_of(folder: Path, hints: Hints, results: Sequence[Result], rules: Sequ
     )
 
 
-def keep(report: Report, hints: Hints) -> None:
-    """Write `tier.json` into the connector's folder."""
+def record_of(report: Report, hints: Hints) -> TierRecord:
+    """Return what `tier.json` is to hold after a check of all rules."""
     exempt = {result.rule for result in report.results if result.verdict is Verdict.EXEMPT}
-    until = min((one.until for one in hints.exempt if one.rule in exempt), default=None)
-    verdicts: Mapping[str, str] = {result.rule: str(result.verdict) for result in report.results}
-    record = TierRecord(
+    return TierRecord(
         kit=KIT,
         tier=report.tier,
         claimed=report.claimed,
         digest=report.digest,
-        rules=dict(verdicts),
-        until=until,
+        rules={result.rule: str(result.verdict) for result in report.results},
+        until=min((one.until for one in hints.exempt if one.rule in exempt), default=None),
     )
-    write_tier(Path(report.folder), record)
+
+
+def keep(report: Report, hints: Hints) -> None:
+    """Write `tier.json` into the connector's folder."""
+    write_tier(Path(report.folder), record_of(report, hints))

@@ -263,11 +263,11 @@ class Room(Books, Office):
                     await asyncio.sleep(0.001)
 
     async def all_of(self, acts: Sequence[Awaitable[Any]]) -> list[Any]:
-        """Do several things at once; time goes on by itself while nothing is under way on the wire: a little at first,
-        then faster, never past what is due."""
+        """Do several things at once; time goes on by itself while nothing is under way on the wire or in a thread: a
+        little at first, then faster, never past what is due."""
         gathered, step = asyncio.gather(*acts), _STEP_S
         while not gathered.done():
-            if self.wire.busy or not self.time.on(step):
+            if self.wire.busy or self.time.working or not self.time.on(step):
                 step = _STEP_S
             else:
                 step = min(step * 1.3, _LONGEST_STEP_S)

@@ -18,7 +18,8 @@ from gateway.sdk.tier import Tier
 
 _KINDS: Final = ("missing_there", "state_differs")
 _HERE: Final = ZoneInfo("Asia/Makassar")
-_MORNING: Final = timedelta(hours=9)
+_MORNING: Final = timedelta(hours=6)
+"""It is still the day before in Greenwich then."""
 _NIGHT: Final = timedelta(hours=26)
 
 

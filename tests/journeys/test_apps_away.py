@@ -156,7 +156,7 @@ async def test_what_was_on_its_way_waits_while_its_app_is_in_shadow(tmp_path: Pa
 
 async def answered(ready: Gateway) -> bool:
     """Tell whether every app has been read once, so that whatever the worker does first is done."""
-    rows = [row for row in await ready.rows(tables.cursor) if "/" not in row["app"]]  # its polls, not its sweeps
+    rows = [row for row in await ready.rows(tables.cursor) if row["app"] in ready.town.apps]
     return len(rows) == len(ready.town.apps) and all(row["answered_at"] for row in rows)
 
 

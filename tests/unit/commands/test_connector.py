@@ -175,9 +175,14 @@ def test_a_check_proves_a_tier_until_the_folder_changes(tmp_path: Path) -> None:
     by_rule = {result["rule"]: result for result in report["results"]}
     assert by_rule["K03"]["verdict"] == "failed"
     assert "EN-WASTE" in by_rule["K03"]["detail"]
-    told = run("connector", "check", "laut", "--no-keep", **settings).output
-    assert "To be bronze:" in told
-    assert "docs/connectors/rules/K03.md" in told
+    told = run("connector", "check", "laut", "--rule", "K03", "--rule", "K01", **settings)
+    assert told.exit_code == 1
+    assert "To be bronze:" in told.output
+    assert "docs/connectors/rules/K03.md" in told.output
+    assert "2 of " in told.output
+    assert proven_tier(tmp_path / "laut") is Tier.UNPROVEN
+    assert run("connector", "check", "laut", "--rule", "K01", **settings).exit_code == 0
+    assert "there is no rule K99" in run("connector", "check", "laut", "--rule", "K99", **settings).output
 
 
 def test_a_check_of_nobody_says_who_there_is() -> None:
@@ -203,7 +208,9 @@ def test_pages_follow_what_they_are_written_from(tmp_path: Path) -> None:
     assert docs().output.endswith(" pages, 0 changed\n")
     assert {file: file.read_bytes() for file in pages.rglob("*.md")} == before
     assert {f"rules/{rule.id}.md" for rule in RULES} < {str(file.relative_to(pages)) for file in before}
-    assert "text longer than 2000 characters is refused" in (pages / "laut.md").read_text(encoding="utf-8")
+    page = (pages / "laut.md").read_text(encoding="utf-8")
+    assert "text longer than 2000 characters is refused" in page
+    assert (pages / page.partition("[its README](")[2].partition(")")[0]).resolve() == team / "laut" / "README.md"
     assert "async def submit(self, submission: Submission) -> Receipt" in (pages / "sdk.md").read_text(encoding="utf-8")
 
     manifest, readme = team / "laut" / "connector.toml", team / "laut" / "README.md"

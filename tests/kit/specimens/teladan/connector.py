@@ -46,6 +46,10 @@ class Connector:
     def _headers(self) -> Mapping[str, str]:
         return {"X-Kunci": self._app.secrets["KUNCI"]}
 
+    def document_headers(self) -> Mapping[str, str]:
+        """Return what the app wants to see before it hands out a document."""
+        return self._headers()
+
     async def submit(self, submission: Submission) -> Receipt:
         """Open a complaint."""
         opened = await self._write("/aduan", wire.new_complaint(submission))
@@ -53,12 +57,12 @@ class Connector:
         return wire.receipt(found.nomor, found.dibuat, found.status, submission.key)
 
     async def find(self, key: str) -> Receipt | None:
-        """Look our key up, exactly."""
+        """Look our key up, exactly: as that of a complaint, or of a message in one."""
         found = (await self._page(ref=key))["aduan"]
         if not found:
             return None
         row = msgspec.convert(found[0], wire.Row)
-        if len(found) > 1 or row.ref != key:
+        if len(found) > 1 or key not in wire.keys(row):
             raise ContractBroken("the look-up of one key answered with something else")
         return wire.receipt(row.nomor, row.dibuat, row.status, key)
 

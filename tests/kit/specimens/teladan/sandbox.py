@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -51,6 +52,7 @@ class Model(Sandbox):
             ("GET", "/aduan/{nomor}", self._get),
             ("POST", "/aduan/{nomor}/pesan", self._message),
             ("GET", "/kamus", self._words),
+            ("GET", "/berkas/{digest}/{name}", self._file),
         )
 
     def word(self, record: Record) -> str:
@@ -104,7 +106,7 @@ class Model(Sandbox):
     def _list(self, call: Call) -> Reply:
         self._admit(call)
         if key := call.query.get("ref"):
-            found = self.store.by_key("aduan", key)
+            found = self.store.by_key("aduan", key) or self._holding(key)
             return Reply(body={"aduan": [] if found is None else [found.row], "lanjut": False}, key=key)
         try:
             since = datetime.fromisoformat(call.query.get("sejak", ""))
@@ -115,6 +117,12 @@ class Model(Sandbox):
         records.sort(key=lambda one: (one.row["diubah"], one.reference))
         rows = [one.row for one in records[(page - 1) * PAGE : page * PAGE]]
         return Reply(body={"aduan": rows, "lanjut": len(records) > page * PAGE})
+
+    def _holding(self, key: str) -> Record | None:
+        """Return the complaint that has a message with our key."""
+        return next(
+            (one for one in self.store.of_kind("aduan") if any(said["ref"] == key for said in one.row["pesan"])), None
+        )
 
     def _record(self, call: Call) -> Record:
         self._admit(call)
@@ -140,6 +148,10 @@ class Model(Sandbox):
             ("tuntas" if word == "selesai" and self.quirk("word_renamed") else word): WORDS[word] for word in WORDS
         }
         return Reply(body={"jenis": kinds, "status": words})
+
+    def _file(self, call: Call) -> Reply:
+        self._admit(call)
+        return self.file(call)
 
     def _stamp(self) -> str:
         return self.now().astimezone(WITA).isoformat(timespec="milliseconds")
@@ -173,7 +185,15 @@ class Model(Sandbox):
     def advance(
         self, record: Record, word: str, note: str | None, document: Kept | None, fields: Mapping[str, Any]
     ) -> Record:
-        """The officer sets a status."""
-        if word not in WORDS or document is not None:
+        """The officer sets a status, and may add a document."""
+        if word not in WORDS:
             raise wrong("status")
-        return self._write(record, {"status": word})
+        changes: dict[str, Any] = {"status": word}
+        if document is not None:
+            paper = {
+                "nama": document.name,
+                "jenis": document.media_type,
+                "url": f"/berkas/{document.digest}/{quote(document.name)}",
+            }
+            changes["berkas"] = [*record.row.get("berkas", []), paper]
+        return self._write(record, changes)

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from gateway.sdk import Amendment, Event, Opening, Person, Receipt, Reference, Rejected, Submission, territory
+from gateway.sdk import Amendment, Document, Event, Opening, Person, Receipt, Reference, Rejected, Submission, territory
 
 WITA = timezone(timedelta(hours=8))
 MOST = 5000
+LARGEST = 2_000_000
 HIDDEN = "Dirahasiakan"
 FIELDS = {"desa": "place.village", "isi": "description", "jenis": "service"}
 
@@ -21,6 +22,14 @@ class Opened(msgspec.Struct):
     nomor: str
     status: str
     dibuat: Time
+
+
+class Paper(msgspec.Struct):
+    """A document that an officer added; `url` is on the app's own host."""
+
+    nama: str
+    jenis: str
+    url: str
 
 
 class Row(msgspec.Struct):
@@ -39,6 +48,7 @@ class Row(msgspec.Struct):
     rahasia: bool
     desa: str | None = None
     pesan: list[dict[str, Any]] = []
+    berkas: list[Paper] = []
 
 
 def refusal(envelope: Any) -> None:
@@ -50,7 +60,12 @@ def refusal(envelope: Any) -> None:
 
 def new_complaint(submission: Submission) -> dict[str, object]:
     """Translate a report. Raises Rejected where it does not fit."""
-    lines = [submission.text, *(f"{name}: {answer}" for name, answer in submission.attributes.items())]
+    photos = [one for one in submission.documents if one.content and len(one.content) <= LARGEST]
+    lines = [
+        submission.text,
+        *(f"{name}: {answer}" for name, answer in submission.attributes.items()),
+        *left(submission.code, len(submission.documents) - len(photos)),
+    ]
     text = "\n".join(lines)
     if len(text) > MOST:
         raise Rejected(f"Teladan takes at most {MOST} characters", "description")
@@ -63,13 +78,18 @@ def new_complaint(submission: Submission) -> dict[str, object]:
         "telp": "" if who.hidden else who.phone or "",
         "rahasia": who.hidden,
         "desa": submission.site.codes.compact if submission.site.codes else None,
-        "foto": [one.content for one in submission.documents if one.content],
+        "foto": [one.content for one in photos],
     }
 
 
 def new_message(amendment: Amendment) -> dict[str, object]:
     """Translate a message."""
-    return {"ref": amendment.key, "isi": amendment.text}
+    return {"ref": amendment.key, "isi": "\n".join([amendment.text, *left(amendment.code, len(amendment.documents))])}
+
+
+def left(code: str, count: int) -> list[str]:
+    """Return a line about files that stay in the report, for whoever looks for them."""
+    return [f"({count} lampiran lain ada di laporan {code})"] if count else []
 
 
 def number(nomor: str) -> Reference:
@@ -80,6 +100,11 @@ def number(nomor: str) -> Reference:
 def receipt(nomor: str, at: datetime | None, word: str | None, key: str) -> Receipt:
     """Return the receipt of a complaint."""
     return Receipt(references=(number(nomor),), at=at, word=word, key=key)
+
+
+def keys(row: Row) -> set[str | None]:
+    """Return our keys in a complaint: its own, and those of its messages."""
+    return {row.ref, *(one.get("ref") for one in row.pesan)}
 
 
 def version(row: Row) -> str:
@@ -98,6 +123,7 @@ def news(row: Row) -> Event:
         key=row.ref,
         marks=tuple(one["ref"] for one in row.pesan if one.get("ref")),
         opening=None if row.ref else _opening(row),
+        documents=tuple(Document(name=one.nama, media_type=one.jenis, url=one.url) for one in row.berkas),
     )
 
 
