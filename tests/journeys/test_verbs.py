@@ -181,7 +181,9 @@ async def test_a_referral_never_weakens_how_a_report_is_protected(tmp_path: Path
             sick, "refer", here.coordinator, service="GV-SERVICE", reason="antre", description="Antrean lama"
         )
         assert said.status == 200
-        child = await here.verb(sick, "refer", here.coordinator, service="CH-STUNT", reason="gizi", description="Periksa")
+        child = await here.verb(
+            sick, "refer", here.coordinator, service="CH-STUNT", reason="gizi", description="Periksa"
+        )
         assert child.status == 200, child
         facts = [hop["facts"] for hop in (await here.trace(sick))["hops"] if hop["kind"] == "case.referred"]
         assert facts[-1]["privacy"] == "child_health"
