@@ -1,7 +1,6 @@
 """Si-PeNDTING and a whole gateway, over sockets: there and back, callbacks as hints, and no child in between."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from connectors.sipendting.test_sipendting_news import LAMP
 from gateway.sdk.sandbox import development_secret
 from tests.faults.proxy import hangs
 from tests.faults.town import Gateway, opened
-from tests.sandboxes import ROOT
 
 QUICK = {"sipendting": {"settle_s": 1.0, "timeouts.connect": 1.0, "timeouts.total": 1.2, "limits.rate_per_s": 1000}}
 PATIENCE = 40.0
@@ -35,15 +33,7 @@ CHILD: dict[str, Any] = {
 
 @pytest.fixture
 async def ready(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Gateway]:
-    """A gateway for which the app is there."""
-    config = tmp_path / "config"
-    shutil.copytree(ROOT / "config", config)
-    routing = config / "routing.toml"
-    head, found, tail = routing.read_text(encoding="utf-8").partition("[apps.sipendting]")
-    assert found
-    routing.write_text(head + found + tail.replace('"planned"', '"present"', 1), encoding="utf-8")
-    more = {"apps": ("sipendting",), "manifests": QUICK, "GATEWAY_CONFIG": str(config)}
-    async with opened(tmp_path, sqlite_url, **more) as made:
+    async with opened(tmp_path, sqlite_url, apps=("sipendting",), manifests=QUICK) as made:
         yield made
 
 
