@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import structlog
 
 from gateway.flows.inbound.adopt import Adopter
 from gateway.flows.inbound.receive import Inbound
@@ -16,12 +17,15 @@ from gateway.kernel.coordination import Wake, open_wake
 from gateway.kernel.host import Host, Registry
 from gateway.kernel.ledger import Ledger, migrate
 from gateway.kernel.ledger.blobs import Blobs
-from gateway.kernel.policy import Policy
+from gateway.kernel.policy import ConfigError, Policy, unproven_routes
 from gateway.kernel.policy.opening import Opener
 from gateway.kernel.policy.texting import Texting
 from gateway.sdk.clock import Clock, SystemClock
 from gateway.sdk.entropy import Entropy, SystemEntropy
+from gateway.sdk.manifest import Mode
 from gateway.settings import Settings, sms_secrets
+
+_log = structlog.get_logger()
 
 
 class House(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,18 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
         return f"{socket.gethostname()}:{os.getpid()}"
 
 
+def _proven(settings: Settings, policy: Policy, registry: Registry, clock: Clock) -> None:
+    """Refuse live routes through connectors that have proven too little; in development only tell of them."""
+    proven = registry.tiers(clock.real().date())
+    live = {app: tier for app, tier in proven.items() if registry.get(app).mode is Mode.LIVE}
+    found = unproven_routes(policy, live)
+    if found and settings.production:
+        raise ConfigError(found)
+    for one in found:
+        app = one.path.removeprefix("apps.")
+        _log.warning("connector.unproven", connector=app, found=live[app].word)
+
+
 @asynccontextmanager
 async def open_house(
     settings: Settings, clock: Clock | None = None, entropy: Entropy | None = None, *, migrated: bool = False
@@ -56,11 +72,12 @@ async def open_house(
     clock = clock or SystemClock(settings.clock_file)
     entropy = entropy or SystemEntropy()
     policy = Policy.load(settings.config)
+    registry = Registry.discover(settings.connectors, settings.environ)
+    _proven(settings, policy, registry, clock)
     if not migrated:
         await migrate(settings.database_url)
     ledger = await Ledger.open(settings.database_url, settings.data, clock, entropy)
     try:
-        registry = Registry.discover(settings.connectors, settings.environ)
         host = Host(registry, clock)
         if settings.texts:
             ledger.texter = Texting(policy, host.title, ledger.keyring.report_secret, settings.track_url)

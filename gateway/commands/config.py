@@ -21,13 +21,23 @@ def config() -> None:
 @config.command()
 @click.option("--json", "as_json", is_flag=True, help="print findings as JSON")
 def check(as_json: bool) -> None:
-    """Find every mistake in config/, with file and place."""
+    """Find every mistake in config/, with file and place.
+
+    A live route through a connector that has not proven silver is one; in development it is only told.
+    """
     from gateway.kernel.host import Registry
+    from gateway.kernel.policy import Policy, unproven_routes
     from gateway.kernel.policy import check as check_folder
+    from gateway.sdk.clock import SystemClock
 
     found = settings()
     registry = Registry.discover(found.connectors, found.environ)
     findings = check_folder(found.config, registry.names())
+    if not findings:
+        unproven = unproven_routes(Policy.load(found.config), registry.tiers(SystemClock().real().date()))
+        findings = unproven if found.production else []
+        for one in [] if found.production else unproven:
+            click.echo(f"warning: {one}", err=True)
     if as_json:
         show_json([{"file": one.file, "path": one.path, "message": one.message} for one in findings])
     else:

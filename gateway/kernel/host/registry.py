@@ -4,6 +4,7 @@ A connector that cannot be used never keeps the others, or the gateway, from sta
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ from gateway.model.delivery import Command
 from gateway.sdk import Manifest, Secrets
 from gateway.sdk.address import base_fault
 from gateway.sdk.manifest import FILE, ManifestError, Mode, read_manifest
+from gateway.sdk.tier import Tier, proven_tier
 
 GROUP: Final = "gateway.connectors"
 """Entry point group of connectors that come installed; each names the package that holds `connector.toml`."""
@@ -76,6 +78,14 @@ class Registry:
         """Return mode and reason of every folder that was found, the broken ones as off."""
         states = {name: (found.mode.value, found.reason) for name, found in self._found.items()}
         return states | {name: (Mode.OFF.value, reason) for name, reason in self.broken.items()}
+
+    def tiers(self, today: date) -> dict[str, Tier]:
+        """Return what each connector that is live by its manifest has proven of its folder as it stands on a day."""
+        return {
+            name: proven_tier(found.folder, today)
+            for name, found in self._found.items()
+            if found.manifest.mode is Mode.LIVE
+        }
 
     def describe(self) -> list[dict[str, str | None]]:
         """Return what `connector list` shows of each app."""

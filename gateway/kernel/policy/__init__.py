@@ -4,6 +4,7 @@
 """
 
 from gateway.kernel.policy.check import check
+from gateway.kernel.policy.check_tiers import unproven_routes
 from gateway.kernel.policy.clocks import Clock
 from gateway.kernel.policy.danger import Suggested
 from gateway.kernel.policy.findings import ConfigError, Finding
@@ -24,4 +25,5 @@ __all__ = [
     "Policy",
     "Suggested",
     "check",
+    "unproven_routes",
 ]

@@ -135,6 +135,15 @@ class Policy:
         """Return what may be asked about people and places in words, by name (`reporter.phone`)."""
         return {name: self.notices.text(f"need.{name.partition('.')[2]}", lang) for name in ASKED_BESIDE}
 
+    def routes_to(self, app: str) -> tuple[str, ...]:
+        """Return the services of which reports can go to an app, under the catalogue, a rule, or as the fallback."""
+        return tuple(
+            code
+            for code, table in self._tables.items()
+            if table.service.active
+            and any(app in {route.app, route.fallback} for route in (table.route, *(route for _, route in table.rules)))
+        )
+
     def suggest(self, text: str) -> tuple[str, ...]:
         """Return the emergency services that a text suggests, the first mentioned first."""
         return tuple(found.service for found in self._danger.suggest(text))

@@ -117,7 +117,8 @@ def test_a_new_one_tells_what_to_do_and_is_declared_by_what_it_says(tmp_path: Pa
     routing = config / "routing.toml"
     routing.write_text(routing.read_text("utf-8").replace("[apps]\n", f"[apps]\n{line}\n"), encoding="utf-8")
     declared = run("config", "check", **settings)
-    assert (declared.exit_code, declared.output) == (0, f"{config} is sound\n")
+    assert (declared.exit_code, declared.stdout) == (0, f"{config} is sound\n")
+    assert "warning: routing.toml: apps.laut: reports go there" in declared.stderr
 
 
 def test_nothing_is_overwritten_and_names_are_names(tmp_path: Path) -> None:
