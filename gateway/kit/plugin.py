@@ -77,7 +77,7 @@ class Connector(pytest.Collector):
 
         if self._bench is None:
             self._bench = Bench(self.folder, self.config.getoption("--gateway-config")).__enter__()
-            self.config.add_cleanup(lambda: self._bench and self._bench.__exit__())
+            self.config.add_cleanup(self._bench.__exit__)
         return self._bench
 
 
