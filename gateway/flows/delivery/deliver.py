@@ -110,7 +110,7 @@ class Deliverer:
         await self._commit(claimed, outcome)
 
     async def _amend(self, claimed: Claimed, amendment: Amendment, began: tuple[float, datetime]) -> Outcome:
-        _, whole, _ = await self._ledger.read(queries.standing, claimed.row["id"])
+        _, whole, _ = await self._ledger.read_together(queries.standing, claimed.row["id"])
         numbers = whole.references_of(claimed.row["case_id"])
         if not numbers:
             return Outcome(verdict=Verdict.REJECTED, cause="no_record")
@@ -122,7 +122,7 @@ class Deliverer:
         sent = claimed.row
 
         async def think() -> Act | None:
-            row, whole, known = await self._ledger.read(queries.standing, sent["id"])
+            row, whole, known = await self._ledger.read_together(queries.standing, sent["id"])
             act = self._ledger.act(GATEWAY, f"delivery:{sent['key']}#{sent['attempt']}")
             report, number = whole.ref(self._ledger.vault), claimed.case_number
             hop = hop_of(self.app, sent, outcome)

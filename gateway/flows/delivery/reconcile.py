@@ -98,7 +98,7 @@ class Reconciler:
 
     async def _move(self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str) -> None:
         async def think() -> Act | None:
-            row, whole, known = await self._ledger.read(queries.standing, claimed.row["id"])
+            row, whole, known = await self._ledger.read_together(queries.standing, claimed.row["id"])
             if row["state"] != claimed.row["state"] or row["attempt"] != claimed.row["attempt"]:
                 return None  # whoever spoke first has resolved it
             act = self._ledger.act(GATEWAY, f"reconcile:{row['key']}")

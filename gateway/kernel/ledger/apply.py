@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.parts import PendingEntry
-from gateway.kernel.ledger.rows import insert_rows
+from gateway.kernel.ledger.rows import insert_rows, padded
 from gateway.model.entry import VERSION, Entry, canonical, leaf_hash
 
 ORDER: Final = [
@@ -151,28 +151,31 @@ def _advance(connection: Connection, acts: Iterable[Act]) -> dict[str, int]:
             counts[pending.stream] += 1
     if fresh:
         insert_rows(connection, t.stream, _STREAM, [{"name": name, "head": counts[name]} for name in sorted(fresh)])
-    heads = dict.fromkeys(fresh, 0)
-    for name in sorted(counts.keys() - fresh):
-        heads[name] = _advance_one(connection, name, counts[name]) - counts[name]
+    known = sorted(counts.keys() - fresh)
+    heads = dict.fromkeys(fresh, 0) | _locked(connection, known)
+    if late := [name for name in known if name not in heads]:
+        # Streams of apps, of the configuration and of accesses begin with their first entry.
+        for name in late:
+            connection.execute(_insert(connection, t.stream).on_conflict_do_nothing(), {"name": name, "head": 0})
+        heads |= _locked(connection, late)
+    if known:
+        moved = [{"b_name": name, "b_head": heads[name] + counts[name]} for name in known]
+        connection.execute(_ADVANCE, moved)
     return heads
 
 
 _STREAM: Final = frozenset({"name", "head"})
-_ADVANCE: Final = (
-    update(t.stream)
-    .where(t.stream.c.name == bindparam("b_name"))
-    .values(head=t.stream.c.head + bindparam("b_count"))
-    .returning(t.stream.c.head)
-)
+_ADVANCE: Final = update(t.stream).where(t.stream.c.name == bindparam("b_name")).values(head=bindparam("b_head"))
 
 
-def _advance_one(connection: Connection, name: str, count: int) -> int:
-    head = connection.execute(_ADVANCE, {"b_name": name, "b_count": count}).scalar()
-    if head is not None:
-        return int(head)
-    # Streams of apps, of the configuration and of accesses begin with their first entry.
-    connection.execute(_insert(connection, t.stream).on_conflict_do_nothing(), {"name": name, "head": 0})
-    return int(connection.execute(_ADVANCE, {"b_name": name, "b_count": count}).scalar_one())
+def _locked(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Return the heads of the streams that there are, each locked until the end, in name order."""
+    if not names:
+        return {}
+    statement = (
+        select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(padded(names))).order_by(t.stream.c.name)
+    )
+    return {name: int(head) for name, head in connection.execute(statement.with_for_update())}
 
 
 def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
@@ -249,5 +252,5 @@ def _upsert_alerts(connection: Connection, rows: Sequence[dict[str, Any]]) -> No
 
 def heads(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """Return the heads of streams (0 for one that has not begun)."""
-    found = connection.execute(select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(names)))
+    found = connection.execute(select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(padded(names))))
     return dict.fromkeys(names, 0) | {name: int(head) for name, head in found}

@@ -77,7 +77,11 @@ class PostgresStore:
             pool_pre_ping=False,
             json_serializer=_dumps,
             json_deserializer=msgspec.json.decode,
-            connect_args={"server_settings": settings, "command_timeout": 30},
+            connect_args={
+                "server_settings": settings,
+                "command_timeout": 30,
+                "prepared_statement_cache_size": 500,
+            },
         )
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 

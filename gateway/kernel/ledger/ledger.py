@@ -16,6 +16,7 @@ from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
 from gateway.kernel.ledger.keyring import Keyring, KeyringError, load_keyring
 from gateway.kernel.ledger.parts import Texter
 from gateway.kernel.ledger.queue import Claimed, claim, expire_leases
+from gateway.kernel.ledger.together import Together
 from gateway.kernel.ledger.vault import Vault
 from gateway.kernel.ledger.writer import UNREACHABLE, Unavailable, Writer
 from gateway.model.principal import GATEWAY, Actor
@@ -24,6 +25,7 @@ from gateway.sdk.entropy import Entropy
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class Ledger:
@@ -36,6 +38,7 @@ class Ledger:
         """Says notices in text messages; None: nobody is sent any."""
         self._store = store
         self._writer = Writer(self._group, store.flushers)
+        self._together = Together(self.read)
 
     @classmethod
     async def open(cls, url: str, data: Path, clock: Clock, entropy: Entropy) -> "Ledger":
@@ -98,6 +101,12 @@ class Ledger:
             return await self._store.read(work, *args, **kwargs)
         except UNREACHABLE as fault:
             raise Unavailable(type(fault).__name__) from fault
+
+    async def read_together(self, work: Callable[[Connection, Sequence[Item]], list[T]], item: Item) -> T:
+        """Run a query function that finds something for each of many items, together with whoever asks it at the same
+        time; return what it found for this item. Raises Unavailable if the database cannot be reached."""
+        found: T = await self._together.load(work, item)
+        return found
 
     async def fault(self) -> str | None:
         """Return what is wrong with the database in a word, None if it answers."""

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import Connection, and_, exists, or_, select, tuple_, update
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
@@ -85,26 +85,32 @@ def claim(
         # The stream's row is the report's lock: taken first here as in every act, skipped where it is busy.
         statement = statement.join(t.stream, t.stream.c.name == t.report.c.code)
         statement = statement.with_for_update(of=t.stream, skip_locked=True)
-    claimed: list[Claimed] = []
-    for found in connection.execute(statement).mappings().all():
-        row = {column.name: found[column.name] for column in t.delivery.columns}
-        moved = connection.execute(
-            update(t.delivery)
-            .where(
-                t.delivery.c.id == row["id"],
-                t.delivery.c.state == row["state"],
-                t.delivery.c.attempt == row["attempt"],
-            )
-            .values(
-                state=DeliveryState.SENDING,
-                attempt=row["attempt"] + 1,
-                lease_until=act.real + lease,
-                worker=worker,
-                updated_at=act.real,
-            )
+    found_rows = connection.execute(statement).mappings().all()
+    if not found_rows:
+        return []
+    moved = connection.execute(
+        update(t.delivery)
+        .where(
+            tuple_(t.delivery.c.id, t.delivery.c.attempt).in_(
+                [(found["id"], found["attempt"]) for found in found_rows]
+            ),
+            t.delivery.c.state == DeliveryState.QUEUED,
         )
-        if moved.rowcount != 1:
-            continue
+        .values(
+            state=DeliveryState.SENDING,
+            attempt=t.delivery.c.attempt + 1,
+            lease_until=act.real + lease,
+            worker=worker,
+            updated_at=act.real,
+        )
+        .returning(t.delivery.c.id)
+    )
+    taken = set(moved.scalars())
+    claimed: list[Claimed] = []
+    for found in found_rows:
+        if found["id"] not in taken:
+            continue  # somebody else was quicker
+        row = {column.name: found[column.name] for column in t.delivery.columns}
         row |= {"state": DeliveryState.SENDING, "attempt": row["attempt"] + 1, "worker": worker}
         act.record(
             found["code"],
