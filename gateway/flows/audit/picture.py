@@ -160,7 +160,7 @@ def _facts(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
             yield f"{words.link(str(facts.get('kind')), 'from')} {facts.get('from')}", "magenta"
         case "report.opened":
             yield f"{facts.get('service', '')} {words.phrase('channel')} {words.app(str(facts.get('channel', '')))}", ""
-        case "clock.started" | "clock.met" | "clock.missed" | "clock.extended":
+        case "clock.started" | "clock.met" | "clock.missed" | "clock.extended" | "clock.paused" | "clock.resumed":
             by = datetime.fromisoformat(str(facts["by"])) if "by" in facts else None
             clock = words.clock(str(facts.get("clock", "")))
             yield f"{clock} ≤ {moment(by, words).removesuffix(' WITA')}" if by else "", ""

@@ -19,6 +19,8 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "clock.started": ("Tenggat berjalan", "Clock started"),
     "clock.met": ("Tenggat terpenuhi", "Deadline met"),
     "clock.missed": ("Tenggat terlewati", "Deadline missed"),
+    "clock.paused": ("Tenggat berhenti: pelapor ditanya", "Clock stands still: reporter asked"),
+    "clock.resumed": ("Tenggat berjalan lagi", "Clock goes on"),
     "clock.extended": ("Tenggat diperpanjang", "Deadline extended"),
     "data.disclosed": ("Data dibagikan", "Data disclosed"),
     "attachment.added": ("Lampiran", "Attachment"),

@@ -21,8 +21,8 @@ Row = dict[str, Any]
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that run, and what
-    its reporter was asked for and has not answered yet."""
+    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that are not
+    over, and what its reporter was asked for and has not answered yet."""
 
     report: Row
     cases: tuple[Row, ...]
@@ -83,7 +83,7 @@ def _whole(connection: Connection, row: Any) -> Whole | None:
     ).mappings()
     running = connection.execute(
         select(t.deadline)
-        .where(t.deadline.c.report_id == report["id"], t.deadline.c.state == "running")
+        .where(t.deadline.c.report_id == report["id"], t.deadline.c.state.in_(["running", "paused"]))
         .order_by(t.deadline.c.by, t.deadline.c.clock)
     ).mappings()
     asks = connection.execute(

@@ -195,6 +195,7 @@ def upgrade() -> None:
         sa.Column("by", sa.DateTime(timezone=True), nullable=False),
         sa.Column("until", sa.String(length=20), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("met_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("rule", sa.String(length=80), nullable=False),
         sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_deadline_report_id_report")),
