@@ -434,6 +434,7 @@ async def test_a_file_goes_with_a_message_once(database_url: str, tmp_path: Path
         act.insert(
             t.attachment,
             id=upload,
+            blob=upload,
             owner=ANDI.key,
             report_id=None,
             state="upload",

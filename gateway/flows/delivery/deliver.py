@@ -116,7 +116,8 @@ class Deliverer:
             return Outcome(verdict=Verdict.REJECTED, cause="no_record")
         if (left := self._left(began)) <= 0:
             return _SLEPT
-        return await self._host.amend(self.app, numbers[0]["value"], amendment, left)
+        profile = whole.case(claimed.row["case_id"])["profile"]
+        return await self._host.amend(self.app, numbers[0]["value"], amendment, left, profile=profile)
 
     async def _commit(self, claimed: Claimed, outcome: Outcome) -> None:
         sent = claimed.row

@@ -14,12 +14,14 @@ from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
 from gateway.flows.desk.bodies import ReferBody, Referred
 from gateway.flows.desk.meant import Meant, meant
+from gateway.flows.desk.pictures import pictures
 from gateway.flows.desk.show import title
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.act import Asked
+from gateway.kernel.ledger.files import report_document
 from gateway.kernel.ledger.progress import Happening, Step, advance, said
 from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, linked_numbers
 from gateway.kernel.policy import Plan, PlannedCase, Policy
@@ -196,14 +198,7 @@ class Referrer:
         if whole.report["privacy"] in QUOTED_NOWHERE:
             return ()
         rows = await self._ledger.read(attached, whole.id)
-        return tuple(
-            Document(
-                name=f"lampiran-{index}.{row['media_type'].rpartition('/')[2]}",
-                media_type=row["media_type"],
-                digest=row["digest"],
-            )
-            for index, row in enumerate(rows, start=1)
-        )
+        return tuple(report_document(index, row) for index, row in enumerate(rows, start=1))
 
     # -- an emergency ----------------------------------------------------------------------------------------------
 
@@ -233,7 +228,12 @@ class Referrer:
         )
         origin = followed(whole, LinkKind.ESCALATED_FROM, rule=RULE, reason=body.reason)
         opened = self._opener.open(
-            act, draft, owner=whole.report["owner"], followed=origin, part_of=root_of(whole.report)
+            act,
+            draft,
+            owner=whole.report["owner"],
+            followed=origin,
+            files=await pictures(self._ledger, whole, service),
+            part_of=root_of(whole.report),
         )
         act.say(opened.report, "report.part", queries.DESK, code=whole.code)
         act.say(opened.report, "desk.note", desk.by, text=body.reason, internal=True)

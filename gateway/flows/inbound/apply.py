@@ -4,6 +4,7 @@ and the case is folded anew."""
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -157,7 +158,9 @@ class Applier:
         report, ref = whole.ref(self._ledger.vault), case_ref(whole.case(case["id"]))
         await self._resolve(act, whole, event)
         have = {(number["kind"], number["value"]) for number in whole.references_of(ref.id)}
-        act.refer(report, ref, [(r.kind, r.value) for r in event.references if (r.kind, r.value) not in have])
+        fresh = [(r.kind, r.value) for r in event.references if (r.kind, r.value) not in have]
+        taken = await self._typed_twice(act, whole, event, fresh)
+        act.refer(report, ref, [number for number in fresh if number not in taken])
         announce(act, report, ref, event.documents)
         status = self._host.status_of(self.app, case["profile"], event.word) if event.word else None
         happening = Happening(
@@ -165,7 +168,7 @@ class Applier:
             kind="event",
             by=self.app,
             text=event.text,
-            facts=event.facts,
+            facts=dict(event.facts) | ({"number_taken": ",".join(kind for kind, _ in taken)} if taken else {}),
             hop=Hop(direction="in", app=self.app, operation=row["source"], outcome=event.kind),
         )
         progress(act, self._ledger.vault, whole, ref.id, [happening], events[ref.id])
@@ -174,6 +177,23 @@ class Applier:
         self._done(act, opened, row, whole)
         moved.add(whole.code)
         return act
+
+    async def _typed_twice(
+        self, act: Act, whole: Whole, event: Event, fresh: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Return those further numbers of a record that another case has, and alert a person.
+
+        The first number names the record; any other may have been typed by an officer of the app, for the wrong record.
+        Such a mistake costs that number and nothing else: the record is known, and what it tells is heard.
+        """
+        first = {(one.kind, one.value) for one in event.references[:1]}
+        further = [number for number in fresh if number not in first]
+        held = await self._ledger.read(queries.held, self.app, [value for _, value in further]) if further else set()
+        taken = [number for number in further if number in held]
+        if taken:
+            detail = ", ".join(kind for kind, _ in taken)
+            act.alarm("number_taken", f"{self.app}:{whole.code}", detail, self.app, whole.id)
+        return taken
 
     async def _resolve(self, act: Act, whole: Whole, event: Event) -> None:
         """Whoever speaks first resolves *unsure*: the app that shows our key has the command."""

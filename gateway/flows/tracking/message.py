@@ -18,7 +18,7 @@ from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Erased, Ledger, ReportRef, Stale, Taken
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.files import attach
+from gateway.kernel.ledger.files import attach, report_document
 from gateway.kernel.ledger.progress import advance
 from gateway.kernel.ledger.reading import Row, Whole, case_ref, events_of, report_by_code
 from gateway.kernel.policy import Policy
@@ -237,8 +237,7 @@ class Messages:
     def _attach(self, act: Act, report: ReportRef, index: int, row: Row) -> Document:
         """Make an upload part of the report, and return it as a document for apps."""
         attach(act, self._ledger.vault, report, row)
-        extension = row["media_type"].rpartition("/")[2]
-        return Document(name=f"lampiran-{index}.{extension}", media_type=row["media_type"], digest=row["digest"])
+        return report_document(index, row)
 
 
 def composed(body: MessageBody, personal: Collection[str] = ()) -> str:

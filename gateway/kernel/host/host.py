@@ -185,15 +185,24 @@ class Host:
             loaded, lambda: instance.submit(slim), deadline_s, key=slim.key, numbered=True, urgent=urgent
         )
 
-    async def amend(self, app: str, reference: str, amendment: Amendment, deadline_s: float | None = None) -> Outcome:
-        """Carry a message or withdrawal to the record named `reference`."""
+    async def amend(
+        self,
+        app: str,
+        reference: str,
+        amendment: Amendment,
+        deadline_s: float | None = None,
+        *,
+        profile: str | None = None,
+    ) -> Outcome:
+        """Carry a message or withdrawal to the record named `reference`, reduced to what the app may have of records
+        of this profile."""
         loaded = self._usable(app, writing=True)
         if isinstance(loaded, Outcome):
             return loaded
         instance = loaded.instance
         if not isinstance(instance, Amends) or amendment.command not in loaded.manifest.levels:
             return Outcome(verdict=Verdict.REJECTED, cause="cannot")
-        slim, _ = minimise_amendment(amendment, loaded.manifest)
+        slim, _ = minimise_amendment(amendment, loaded.manifest, profile)
         return await call.write(
             loaded, lambda: instance.amend(reference, slim), deadline_s,
             key=slim.key, numbered=False, urgent=False,

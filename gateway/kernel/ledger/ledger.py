@@ -14,7 +14,7 @@ from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import Dropped, Stale, apply, apply_each, dropped
 from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
 from gateway.kernel.ledger.keyring import Keyring, KeyringError, load_keyring
-from gateway.kernel.ledger.parts import Texter
+from gateway.kernel.ledger.parts import Texter, Timekeeper
 from gateway.kernel.ledger.queue import Claimed, claim, expire_leases
 from gateway.kernel.ledger.together import Together
 from gateway.kernel.ledger.vault import Vault
@@ -36,6 +36,8 @@ class Ledger:
         self.vault = Vault(keyring.kek, entropy.bytes)
         self.texter: Texter | None = None
         """Says notices in text messages; None: nobody is sent any."""
+        self.timekeeper: Timekeeper | None = None
+        """Tells which clocks stand still while a reporter is asked for something; None: none does."""
         self._store = store
         self._writer = Writer(self._group, store.flushers)
         self._together = Together(self.read)
@@ -73,7 +75,7 @@ class Ledger:
 
     def act(self, actor: Actor, cause: str) -> Act:
         """Begin an act: add verbs to it, then `commit` it."""
-        return Act(actor, cause, self.clock.now(), self.clock.real(), self.entropy, self.texter)
+        return Act(actor, cause, self.clock.now(), self.clock.real(), self.entropy, self.texter, self.timekeeper)
 
     async def commit(self, act: Act) -> None:
         """Return when the act is durable. Raises `Stale` or `Taken` if it was dropped, alone, with no trace;

@@ -9,11 +9,11 @@ import msgspec
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act, Asked
+from gateway.kernel.ledger.clocks import turn
 from gateway.kernel.ledger.parts import ReportRef
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
 from gateway.model.case import CaseEvent, fold
-from gateway.model.deadline import reached
 from gateway.model.entry import Hop
 from gateway.model.principal import Actor
 from gateway.model.status import ENDED, Status, report_status
@@ -100,9 +100,7 @@ def advance(
     status = report_status([*now.values(), *opened])
     moved = status != whole.report["status"]
     act.touch(report, **(values | ({"status": status} if moved else {})))
-    for clock in whole.running:
-        if (moved and reached(clock["until"], status)) or (passed is not None and reached(clock["until"], passed)):
-            act.reach(report, clock["clock"], clock["by"], reached_at)
+    turn(act, report, whole, status, reached_at, passed)
     if moved:
         act.record(whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])})
     return status

@@ -23,8 +23,8 @@ Row = dict[str, Any]
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that run, and what
-    its reporter was asked for and has not answered yet."""
+    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that are not
+    over, and what its reporter was asked for and has not answered yet."""
 
     report: Row
     cases: tuple[Row, ...]
@@ -77,7 +77,7 @@ def case_ref(row: Row) -> CaseRef:
 def wholes(connection: Connection, reports: Sequence[Row]) -> list[Whole]:
     """Return reports, given their rows, with everything that belongs to them."""
     ids = [report["id"] for report in reports]
-    running, still = t.deadline.c.state == "running", t.ask.c.state == "open"
+    running, still = t.deadline.c.state.in_(["running", "paused"]), t.ask.c.state == "open"
     cases = by_report(connection, t.cases, ids, t.cases.c.number)
     numbers = by_report(connection, t.reference, ids, *NUMBERS)
     clocks = by_report(connection, t.deadline, ids, t.deadline.c.by, t.deadline.c.clock, where=running)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Table, TypeDecorator, insert
+from sqlalchemy import Connection, Dialect, Table, insert
 
 T = TypeVar("T")
 Prepare = Callable[[Any], Any] | None
@@ -66,7 +66,5 @@ def _made(table: Table, columns: frozenset[str], known: _Known) -> Inserts:
 
 
 def _prepare(table: Table, name: str, dialect: Dialect) -> Prepare:
-    kind = table.c[name].type
-    if isinstance(kind, TypeDecorator):
-        return kind.bind_processor(dialect)
-    return kind.dialect_impl(dialect).bind_processor(dialect)
+    # A type of our own has an `impl` for each dialect too: without it SQLite gets whole seconds in another form.
+    return table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
