@@ -60,7 +60,7 @@ class Duties:
 
     async def ended(self) -> None:
         """Return when all loops that run here have come to an end by themselves."""
-        await asyncio.gather(*(task for tasks in self._running.values() for task in tasks))
+        await asyncio.gather(*(task for tasks in self._running.values() for task in tasks), return_exceptions=True)
 
     async def round(self) -> None:
         """Ask once how things stand, and act on it."""

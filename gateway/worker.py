@@ -61,7 +61,8 @@ class Worker:
                     app, emergency, house.ledger, house.host, house.wake, house.blobs, house.worker_name
                 )
                 deliver[f"deliver:{app}:{'emergency' if emergency else 'normal'}"] = deliverer.run
-        self._duties = Duties(open_election(house.settings.database_url), house.host, house.wake, duties, self._keep)
+        election = open_election(house.settings.database_url, house.worker_name)
+        self._duties = Duties(election, house.host, house.wake, duties, self._keep)
         self._holding = asyncio.create_task(self._keep("duties", self._hold), name="duties")
         self._tasks = [asyncio.create_task(self._keep(name, run), name=name) for name, run in deliver.items()]
 

@@ -81,9 +81,10 @@ class PostgresElection:
     Needs a session of its own on the server: PostgreSQL directly, or a pooler that keeps sessions.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str) -> None:
+        """`name` tells operators whose session it is (`pg_stat_activity.application_name`)."""
         settings = {
-            "application_name": "gateway election",
+            "application_name": f"gateway:{name}"[:63],
             "idle_session_timeout": f"{THROWN_OUT_S}s",
             "synchronous_commit": "off",  # nothing is written
         }
@@ -175,9 +176,9 @@ def ranking(group: str, candidates: Collection[int]) -> list[int]:
     return sorted(candidates, key=lambda one: hashlib.blake2b(f"{group}:{one}".encode(), digest_size=8).digest())
 
 
-def open_election(url: str) -> Election:
-    """Return the election of a database; nothing is connected yet."""
-    return LocalElection() if make_url(url).get_backend_name() == "sqlite" else PostgresElection(url)
+def open_election(url: str, name: str) -> Election:
+    """Return the election of a database, for a candidate of this name; nothing is connected yet."""
+    return LocalElection() if make_url(url).get_backend_name() == "sqlite" else PostgresElection(url, name)
 
 
 def _key(group: str, index: int | None = None) -> int:
