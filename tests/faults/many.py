@@ -117,6 +117,18 @@ class Client:
         await asyncio.gather(*(sender(number) for number in range(senders)))
 
 
+class Sleeper:
+    """A process that is held still from now on, until it is woken."""
+
+    def __init__(self, child: Child) -> None:
+        self._held = contextlib.ExitStack()
+        self._held.enter_context(child.held())
+
+    def wake(self) -> None:
+        """Let it go on."""
+        self._held.close()
+
+
 class Fleet:
     """The processes of one gateway, and what an onlooker sees of it: its database and its apps' records."""
 
@@ -186,6 +198,12 @@ class Fleet:
     async def hurry(self, child: Child) -> None:
         """Let the leases of a worker end now: what a test need not wait for."""
         await self.rows("UPDATE delivery SET lease_until = now() WHERE worker LIKE $1", f"%:{child.pid}")
+
+    async def throw_out(self, child: Child) -> None:
+        """End a worker's seats now, as the server does after some seconds of silence: also not waited for."""
+        await self.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE $1", f"%:{child.pid}"
+        )
 
     async def close(self) -> None:
         """End everything."""
