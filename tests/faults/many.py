@@ -180,6 +180,14 @@ class Fleet:
         folder = self.town.folder
         return await start(name, [sys.executable, *program, *command], environ, folder, Path.cwd())
 
+    @asynccontextmanager
+    async def follows(self, url: str, code: str) -> AsyncIterator[aiohttp.StreamReader]:
+        """Follow a report live at one of the APIs, as its owner."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self._session.get(f"{url}/v1/reports/{code}/stream", headers=headers) as answer:
+            assert answer.status == 200
+            yield answer.content
+
     async def drop(self, url: str) -> None:
         """Ask an API to end; wait until it has."""
         child = self.apis.pop(url)

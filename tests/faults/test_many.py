@@ -105,9 +105,13 @@ async def test_replaced_one_after_another_under_load_nothing_is_lost(
     async with fleet(tmp_path, postgres_url, redis_url) as many:
         stop = asyncio.Event()
         load = asyncio.create_task(many.client.load(stop))
+        code = await many.client.file("cc112")
         for url in list(many.apis):
             await many.serve()
-            await many.drop(url)
+            async with many.follows(url, code) as stream:
+                assert b"event: told" in await stream.readuntil(b"told")
+                await many.drop(url)
+                await stream.read()  # it ends well: anything else is raised
         for child in list(many.workers):
             await many.work()
             await many.rest(child)
