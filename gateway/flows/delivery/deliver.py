@@ -41,7 +41,6 @@ class Deliverer:
         self._files = Loader(ledger, blobs)
         manifest = host.manifest(app)
         self._total = manifest.timeouts.connect + manifest.timeouts.total
-        self._slots = manifest.limits.concurrency
         self._live = manifest.mode is Mode.LIVE
         self._settle_s = float(manifest.settle_s)
 
@@ -55,11 +54,11 @@ class Deliverer:
 
     async def _work(self, stop: asyncio.Event, under_way: set[asyncio.Task[None]]) -> None:
         while not stop.is_set():
-            free = self._slots - len(under_way)
+            free = self._host.places(self.app) - len(under_way)
             batch: Sequence[Claimed] = ()
             began = self._moment()
             # What waits for an app in shadow waits for a person: no attempt is spent on it.
-            if free and self._live and self._host.ready(self.app):
+            if free > 0 and self._live and self._host.ready(self.app):
                 lease = timedelta(seconds=2 * self._total + 5)
                 batch = await self._ledger.claim([self.app], self.emergency, free, lease, self._worker)
             for claimed in batch:

@@ -119,9 +119,14 @@ class Host:
         return app in self._loaded and isinstance(self._loaded[app].instance, _ABILITIES[ability])
 
     def ready(self, app: str) -> bool:
-        """Tell whether anything may be asked of the app now: in use, not paused, not resting at its own wish."""
+        """Tell whether anything may be asked of the app now, by this process: in use, not paused, not resting at its
+        own wish, and a share of its limits is ours."""
         loaded = self._loaded.get(app)
-        return loaded is not None and not loaded.health.paused and not loaded.app.resting()
+        return loaded is not None and not loaded.health.paused and not loaded.app.resting() and loaded.app.places > 0
+
+    def places(self, app: str) -> int:
+        """Return how many requests to an app this process may have under way now."""
+        return self._loaded[app].app.places if app in self._loaded else 0
 
     def status_of(self, app: str, profile: str | None, word: str) -> Status | None:
         """Return our status for the app's word; None if no map knows it."""

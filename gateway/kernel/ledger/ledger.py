@@ -121,11 +121,14 @@ class Ledger:
     async def claim(
         self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str
     ) -> list[Claimed]:
-        """Take up queued deliveries that are due (see `queue.claim`)."""
+        """Take up queued deliveries that are due (see `queue.claim`). Raises Unavailable as `read` does."""
         if not apps:
             return []
         act = self.act(GATEWAY, f"worker:{worker}")
-        return await self._store.write(claim, act, apps, emergency, limit, lease, worker)
+        try:
+            return await self._store.write(claim, act, apps, emergency, limit, lease, worker)
+        except UNREACHABLE as fault:
+            raise Unavailable(type(fault).__name__) from fault
 
     async def expire_leases(self) -> int:
         """End every lease (see `queue.expire_leases`); for the only process that works on this database."""

@@ -1,0 +1,95 @@
+"""PostgreSQL is shut down at once and started again under load: the doors ask for patience and never fall, the workers
+go on alone, and what was acknowledged is in its app once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+import pytest
+
+from tests.faults.many import Fleet, MortalPostgres, fleet, until
+from tests.journeys.stage import DAMAGE
+from tests.servers import postgres_server
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def mortal(monkeypatch: pytest.MonkeyPatch) -> Iterator[MortalPostgres]:
+    monkeypatch.delenv("GATEWAY_TEST_POSTGRES", raising=False)
+    with postgres_server() as server:
+        made = MortalPostgres(server)
+        try:
+            yield made
+        finally:
+            made.end()
+
+
+async def doors_say(many: Fleet) -> Counter[tuple[str, int, bool]]:
+    """Ask every door for everything; return (what, status, whether it says when to come again)."""
+    said: Counter[tuple[str, int, bool]] = Counter()
+    token = {"Authorization": f"Bearer {many.token}"}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        for door in many.apis:
+            fresh = token | {"Idempotency-Key": str(uuid4())}
+            asked = {
+                "file": session.post(f"{door}/v1/reports", json=DAMAGE, headers=fresh),
+                "list": session.get(f"{door}/v1/reports", headers=token),
+                "track": session.get(f"{door}/v1/track/BRU-0000-0000", headers={"X-Report-Secret": "s1.x"}),
+                "lives": session.get(f"{door}/healthz"),
+            }
+            for what, question in asked.items():
+                async with question as answer:
+                    said[what, answer.status, "Retry-After" in answer.headers] += 1
+    return said
+
+
+async def test_shut_down_at_once_and_started_again_under_load(tmp_path: Path, mortal: MortalPostgres) -> None:
+    url = mortal.server.url(mortal.server.create())
+    async with fleet(tmp_path, url) as many:
+        stop = asyncio.Event()
+        load = asyncio.create_task(many.client.load(stop))
+        await until(lambda: filed(many, 5), "the first reports")
+        mortal.die()
+        for _ in range(3):
+            said = await doors_say(many)
+            assert said == {
+                ("file", 503, True): 2,
+                ("list", 503, True): 2,
+                ("track", 503, True): 2,
+                ("lives", 200, False): 2,
+            }
+        await until(lambda: unready(many), "doors that say they are not ready")
+        mortal.live()
+        known = sum(map(len, many.client.acked.values()))
+        await until(lambda: filed(many, known + 5), "reports after it came back")
+        # Once more, and at once: what the pools hold is dead, and nobody had time to notice.
+        mortal.die()
+        mortal.live()
+        known = sum(map(len, many.client.acked.values()))
+        await until(lambda: filed(many, known + 5), "reports after it came back again")
+        stop.set()
+        await load
+        assert await many.proven() >= 15
+        await many.seated("cc112", "sigapdes", "house")
+        assert many.client.refused["503"] > 0, "nobody noticed"
+        assert many.client.unhinted == 0
+        words = many.words()
+        assert "request.fell" not in words
+        assert "duties.lost" in words
+
+
+async def unready(many: Fleet) -> bool:
+    async with aiohttp.ClientSession() as session:
+        for door in many.apis:
+            async with session.get(f"{door}/readyz") as answer:
+                if answer.status != 503:
+                    return False
+    return True
+
+
+async def filed(many: Fleet, count: int) -> bool:
+    return sum(map(len, many.client.acked.values())) >= count
