@@ -78,7 +78,7 @@ async def open_house(
         await migrate(settings.database_url)
     ledger = await Ledger.open(settings.database_url, settings.data, clock, entropy)
     try:
-        host = Host(registry, clock)
+        host = Host(registry, clock, entropy)
         if settings.texts:
             ledger.texter = Texting(policy, host.title, ledger.keyring.report_secret, settings.track_url)
         wake = open_wake(settings.redis_url)

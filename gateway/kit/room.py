@@ -100,7 +100,7 @@ class Room(Books, Office):
             base_url=base_url or self.wire.url,
             secrets=Secrets(self.app, self.manifest.secrets, self.environ),
         )
-        self.host = Host(Registry({self.app: found}, {}), self.time)
+        self.host = Host(Registry({self.app: found}, {}), self.time, SeededEntropy(7))
         if self.app not in self.host.apps():
             fail("Connector(app) fails: " + self.host.states()[self.app].reason, "Mend __init__ of the connector.")
         self.opener = Opener(self.ledger, self.policy, self.host)
@@ -224,7 +224,7 @@ class Room(Books, Office):
         for emergency, deliverer in self._deliverers.items():
             for _ in range(_ROUNDS):
                 due = await self.ledger.read(queries.due, self.app, emergency, self.time.real())
-                if not due or not self.host.ready(self.app):
+                if not due or not self.host.ready(self.app) or (self.host.waits(self.app) and not emergency):
                     break
                 await deliverer.run(Turn())
         await self.calm()
@@ -243,9 +243,8 @@ class Room(Books, Office):
             if row["state"] in ENDED:
                 return row
             moments = [row[name] for name in ("due_at", "settle_at") if row[name] is not None]
-            resting = max(self.host.get(self.app).app.resting(), self.host.get(self.app).health.paused)
             wait = max([(at - self.time.now()).total_seconds() for at in moments], default=0.0)
-            await self.travel(max(wait, resting, 0.0) + 0.05)
+            await self.travel(max(wait, self.host.waits(self.app), 0.0) + 0.05)
         raise Failed(f"a delivery has not ended after {_ROUNDS} turns")
 
     async def travel(self, seconds: float) -> None:

@@ -52,16 +52,12 @@ class Deliverer:
             await self._work(stop, under_way)
         finally:
             await asyncio.gather(*under_way, return_exceptions=True)
+            self._host.unused(self.app)
 
     async def _work(self, stop: asyncio.Event, under_way: set[asyncio.Task[None]]) -> None:
         while not stop.is_set():
-            free = self._slots - len(under_way)
-            batch: Sequence[Claimed] = ()
             began = self._moment()
-            # What waits for an app in shadow waits for a person: no attempt is spent on it.
-            if free and self._live and self._host.ready(self.app):
-                lease = timedelta(seconds=2 * self._total + 5)
-                batch = await self._ledger.claim([self.app], self.emergency, free, lease, self._worker)
+            batch = await self._claim(self._slots - len(under_way))
             for claimed in batch:
                 task = asyncio.create_task(self.carry(claimed, began))
                 under_way.add(task)
@@ -74,6 +70,27 @@ class Deliverer:
             for task in finished:
                 task.result()
         await asyncio.gather(*under_way)
+
+    async def _claim(self, free: int) -> Sequence[Claimed]:
+        """Claim what may be carried now: nothing for an app in shadow, whose deliveries wait for a person.
+
+        An app that fails gets one delivery at a time; but whoever calls for help is carried at once the first time.
+        """
+        if not free or not self._live or not self._host.ready(self.app):
+            return ()
+        allowed = self._host.allowance(self.app, free)
+        if not allowed and not self.emergency:
+            return ()
+        lease = timedelta(seconds=2 * self._total + 5)
+        batch: Sequence[Claimed] = ()
+        try:
+            batch = await self._ledger.claim(
+                [self.app], self.emergency, allowed or free, lease, self._worker, fresh=not allowed
+            )
+        finally:
+            if allowed and not batch:
+                self._host.unused(self.app)
+        return batch
 
     def _moment(self) -> tuple[float, datetime]:
         return self._ledger.clock.monotonic(), self._ledger.clock.real()
@@ -107,6 +124,8 @@ class Deliverer:
             outcome = Outcome(verdict=Verdict.REJECTED, cause=FILE_NEEDED, field=missing.role)
         except Erased:
             outcome = Outcome(verdict=Verdict.REJECTED, cause="erased")
+        if not outcome.exchanges:
+            self._host.unused(self.app)
         await self._commit(claimed, outcome)
 
     async def _amend(self, claimed: Claimed, amendment: Amendment, began: tuple[float, datetime]) -> Outcome:

@@ -34,6 +34,7 @@ from gateway.sdk import (
     Sweeps,
 )
 from gateway.sdk.clock import Clock
+from gateway.sdk.entropy import Entropy, SystemEntropy
 from gateway.sdk.manifest import Mode
 
 _ABILITIES: Final[Mapping[str, type]] = {
@@ -62,16 +63,17 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Host:
-    """Runs the connectors of a registry."""
+    """Runs the connectors of a registry. `entropy` draws when an app that fails is tried again."""
 
-    def __init__(self, registry: Registry, clock: Clock) -> None:
+    def __init__(self, registry: Registry, clock: Clock, entropy: Entropy | None = None) -> None:
         self._registry = registry
         self._clock = clock
         self._loaded: dict[str, LoadedConnector] = {}
         self._off = {name: reason for name, (_, reason) in registry.states().items()}
+        entropy = entropy or SystemEntropy()
         for name in registry.names():
             try:
-                self._loaded[name] = build(registry.get(name), clock)
+                self._loaded[name] = build(registry.get(name), clock, entropy)
             except LoadFault as fault:
                 self._off[name] = str(fault)
 
@@ -122,6 +124,24 @@ class Host:
         """Tell whether anything may be asked of the app now: in use, not paused, not resting at its own wish."""
         loaded = self._loaded.get(app)
         return loaded is not None and not loaded.health.paused and not loaded.app.resting()
+
+    def allowance(self, app: str, wanted: int) -> int:
+        """Take leave to carry, or look for, up to `wanted` deliveries of the app now; return how many may go.
+
+        0 unless the app is `ready`. An app that has failed too often gets one at a time, as a probe: who has not
+        used his leave gives it back (`unused`).
+        """
+        return self._loaded[app].breaker.take(wanted) if self.ready(app) else 0
+
+    def unused(self, app: str) -> None:
+        """Give back what `allowance` gave: nothing was asked of the app."""
+        if app in self._loaded:
+            self._loaded[app].breaker.give_back()
+
+    def waits(self, app: str) -> float:
+        """Return for how many more seconds no delivery may go to the app (0.0: some may now, or it is not in use)."""
+        loaded = self._loaded.get(app)
+        return 0.0 if loaded is None else max(loaded.health.paused, loaded.app.resting(), loaded.breaker.wait())
 
     def status_of(self, app: str, profile: str | None, word: str) -> Status | None:
         """Return our status for the app's word; None if no map knows it."""

@@ -107,13 +107,13 @@ class Ledger:
         return None
 
     async def claim(
-        self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str
+        self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str, *, fresh: bool = False
     ) -> list[Claimed]:
         """Take up queued deliveries that are due (see `queue.claim`)."""
         if not apps:
             return []
         act = self.act(GATEWAY, f"worker:{worker}")
-        return await self._store.write(claim, act, apps, emergency, limit, lease, worker)
+        return await self._store.write(claim, act, apps, emergency, limit, lease, worker, fresh)
 
     async def expire_leases(self) -> int:
         """End every lease (see `queue.expire_leases`); for the only process that works on this database."""
