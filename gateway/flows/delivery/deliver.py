@@ -72,23 +72,18 @@ class Deliverer:
         await asyncio.gather(*under_way)
 
     async def _claim(self, free: int) -> Sequence[Claimed]:
-        """Claim what may be carried now: nothing for an app in shadow, whose deliveries wait for a person.
-
-        An app that fails gets one delivery at a time; but whoever calls for help is carried at once the first time.
-        """
-        if not free or not self._live or not self._host.ready(self.app):
-            return ()
-        allowed = self._host.allowance(self.app, free)
-        if not allowed and not self.emergency:
+        """Claim what may be carried now: nothing for an app in shadow, whose deliveries wait for a person."""
+        leave = self._host.leave(self.app, free if self._live else 0, urgent=self.emergency)
+        if not leave.number:
             return ()
         lease = timedelta(seconds=2 * self._total + 5)
         batch: Sequence[Claimed] = ()
         try:
             batch = await self._ledger.claim(
-                [self.app], self.emergency, allowed or free, lease, self._worker, fresh=not allowed
+                [self.app], self.emergency, leave.number, lease, self._worker, fresh=leave.fresh
             )
         finally:
-            if allowed and not batch:
+            if leave.probe and not batch:
                 self._host.unused(self.app)
         return batch
 

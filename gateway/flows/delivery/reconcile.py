@@ -83,9 +83,9 @@ class Reconciler:
             await self._move(claimed, after_lease(level), hop, None, "lease")
             return True
         if when_unsure(level) is Resolve.LOOK:
-            if leave := self._host.allowance(self.app, 1):
+            if asked := self._host.leave(self.app, 1).number > 0:
                 await self._look(claimed, level)
-            return leave > 0
+            return asked
         # An app that honours our key gets the same command again: that is its look-up. At L0 a person takes over.
         following = after_settle(standing_of(claimed.row), level, self._ledger.clock.real())
         hop = Hop(

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from gateway.kernel.host import call
+from gateway.kernel.host.breaker import Leave
 from gateway.kernel.host.documents import FOREIGN_HOST, own_link, request_for
 from gateway.kernel.host.hooks import translate
 from gateway.kernel.host.load import LoadFault
@@ -125,16 +126,19 @@ class Host:
         loaded = self._loaded.get(app)
         return loaded is not None and not loaded.health.paused and not loaded.app.resting()
 
-    def allowance(self, app: str, wanted: int) -> int:
-        """Take leave to carry, or look for, up to `wanted` deliveries of the app now; return how many may go.
+    def leave(self, app: str, wanted: int, *, urgent: bool = False) -> Leave:
+        """Take leave to carry, or look for, up to `wanted` deliveries of the app now; none unless it is `ready`.
 
-        0 unless the app is `ready`. An app that has failed too often gets one at a time, as a probe: who has not
-        used his leave gives it back (`unused`).
+        An app that fails gets one at a time, as a probe, which is given back (`unused`) if nothing was asked of it;
+        what is `urgent` goes the first time however the app is.
         """
-        return self._loaded[app].breaker.take(wanted) if self.ready(app) else 0
+        if wanted < 1 or not self.ready(app):
+            return Leave(number=0)
+        leave = self._loaded[app].breaker.take(wanted)
+        return leave if leave.number or not urgent else Leave(number=wanted, fresh=True)
 
     def unused(self, app: str) -> None:
-        """Give back what `allowance` gave: nothing was asked of the app."""
+        """Give a probe back: nothing was asked of the app."""
         if app in self._loaded:
             self._loaded[app].breaker.give_back()
 

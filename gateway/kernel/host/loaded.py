@@ -40,11 +40,12 @@ def build(found: FoundConnector, clock: Clock, entropy: Entropy) -> LoadedConnec
     login = getattr(instance, "login", None)
     if login is not None:
         app.logs_in_with(login)
+    limits = found.manifest.limits
     return LoadedConnector(
         name=found.name,
         manifest=found.manifest,
         instance=instance,
         app=app,
         health=Health(app),
-        breaker=Breaker(found.manifest.limits.concurrency, clock.monotonic, entropy.fraction),
+        breaker=Breaker(limits.concurrency, limits.probe_s, clock.monotonic, entropy.fraction),
     )
