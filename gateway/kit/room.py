@@ -17,6 +17,7 @@ from gateway.flows.inbound.adopt import Adopter
 from gateway.flows.inbound.apply import Applier
 from gateway.flows.inbound.drift import Lister
 from gateway.flows.inbound.fetch import Fetcher
+from gateway.flows.inbound.inbox import ASKED_AFTER
 from gateway.flows.inbound.poll import Poller
 from gateway.flows.inbound.receive import Inbound
 from gateway.flows.inbound.store import Store
@@ -289,10 +290,14 @@ class Room(Books, Office):
         fail("polling does not come to an end: every page says that there is more")
 
     async def apply(self) -> None:
-        """Apply what is in the inbox, and what that makes the gateway read."""
+        """Apply what is in the inbox, and what that makes the gateway read a moment later."""
         for _ in range(_ROUNDS):
-            if not await self._applier.round():
+            if await self._applier.round():
+                continue
+            now = self.time.real()
+            if not await self.ledger.read(queries.soon, self.app, now, now + ASKED_AFTER):
                 return
+            await self.travel(ASKED_AFTER.total_seconds())
 
     async def hear(self, wait: float = 3.0) -> None:
         """Let all news of the app come in and be applied: webhooks, polls, what is read after hints and gaps."""
