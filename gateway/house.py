@@ -79,7 +79,7 @@ async def open_house(
     ledger = await Ledger.open(settings.database_url, settings.data, clock, entropy)
     ledger.timekeeper = policy
     try:
-        host = Host(registry, clock)
+        host = Host(registry, clock, entropy)
         if settings.texts:
             ledger.texter = Texting(policy, host.title, ledger.keyring.report_secret, settings.track_url)
         wake = open_wake(settings.redis_url)

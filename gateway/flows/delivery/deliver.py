@@ -51,16 +51,12 @@ class Deliverer:
             await self._work(stop, under_way)
         finally:
             await asyncio.gather(*under_way, return_exceptions=True)
+            self._host.unused(self.app)
 
     async def _work(self, stop: asyncio.Event, under_way: set[asyncio.Task[None]]) -> None:
         while not stop.is_set():
-            free = self._host.places(self.app) - len(under_way)
-            batch: Sequence[Claimed] = ()
             began = self._moment()
-            # What waits for an app in shadow waits for a person: no attempt is spent on it.
-            if free > 0 and self._live and self._host.ready(self.app):
-                lease = timedelta(seconds=2 * self._total + 5)
-                batch = await self._ledger.claim([self.app], self.emergency, free, lease, self._worker)
+            batch = await self._claim(self._host.places(self.app) - len(under_way))
             for claimed in batch:
                 task = asyncio.create_task(self.carry(claimed, began))
                 under_way.add(task)
@@ -73,6 +69,22 @@ class Deliverer:
             for task in finished:
                 task.result()
         await asyncio.gather(*under_way)
+
+    async def _claim(self, free: int) -> Sequence[Claimed]:
+        """Claim what may be carried now: nothing for an app in shadow, whose deliveries wait for a person."""
+        leave = self._host.leave(self.app, free if self._live else 0, urgent=self.emergency)
+        if not leave.number:
+            return ()
+        lease = timedelta(seconds=2 * self._total + 5)
+        batch: Sequence[Claimed] = ()
+        try:
+            batch = await self._ledger.claim(
+                [self.app], self.emergency, leave.number, lease, self._worker, fresh=leave.fresh
+            )
+        finally:
+            if leave.probe and not batch:
+                self._host.unused(self.app)
+        return batch
 
     def _moment(self) -> tuple[float, datetime]:
         return self._ledger.clock.monotonic(), self._ledger.clock.real()
@@ -106,6 +118,8 @@ class Deliverer:
             outcome = Outcome(verdict=Verdict.REJECTED, cause=FILE_NEEDED, field=missing.role)
         except Erased:
             outcome = Outcome(verdict=Verdict.REJECTED, cause="erased")
+        if not outcome.exchanges:
+            self._host.unused(self.app)
         await self._commit(claimed, outcome)
 
     async def _amend(self, claimed: Claimed, amendment: Amendment, began: tuple[float, datetime]) -> Outcome:

@@ -119,14 +119,14 @@ class Ledger:
         return None
 
     async def claim(
-        self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str
+        self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str, *, fresh: bool = False
     ) -> list[Claimed]:
         """Take up queued deliveries that are due (see `queue.claim`). Raises Unavailable as `read` does."""
         if not apps:
             return []
         act = self.act(GATEWAY, f"worker:{worker}")
         try:
-            return await self._store.write(claim, act, apps, emergency, limit, lease, worker)
+            return await self._store.write(claim, act, apps, emergency, limit, lease, worker, fresh)
         except UNREACHABLE as fault:
             raise Unavailable(type(fault).__name__) from fault
 

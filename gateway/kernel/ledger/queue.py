@@ -71,8 +71,11 @@ def claim(
     limit: int,
     lease: timedelta,
     worker: str,
+    fresh: bool = False,
 ) -> list[Claimed]:
     """Claim up to `limit` queued deliveries to `apps` that are due; each is now `sending` under `worker`.
+
+    `fresh` leaves out those that were tried before.
 
     `act` carries the actor, the cause and the clocks of the claim; its entries are written here.
     """
@@ -81,6 +84,8 @@ def claim(
         .where(t.delivery.c.due_at <= act.real, _first_in_lane())
         .limit(limit)
     )
+    if fresh:
+        statement = statement.where(t.delivery.c.attempt == 0)
     if connection.dialect.name == "postgresql":
         # The stream's row is the report's lock: taken first here as in every act, skipped where it is busy.
         statement = statement.join(t.stream, t.stream.c.name == t.report.c.code)
@@ -148,7 +153,8 @@ def expire_leases(connection: Connection, real: datetime) -> int:
 
 
 def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: datetime, limit: int) -> list[Claimed]:
-    """Return deliveries that need to be looked at: leases that ran out, and unsure ones that have settled."""
+    """Return deliveries that need to be looked at: leases that ran out, and unsure ones that have settled;
+    emergencies first."""
     ready = or_(
         and_(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until <= real),
         and_(
@@ -168,7 +174,7 @@ def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: 
         .join(t.report, t.report.c.id == t.delivery.c.report_id)
         .join(t.cases, t.cases.c.id == t.delivery.c.case_id)
         .where(t.delivery.c.app.in_(apps), ready)
-        .order_by(t.delivery.c.due_at, t.delivery.c.id)
+        .order_by(t.delivery.c.emergency.desc(), t.delivery.c.due_at, t.delivery.c.id)
         .limit(limit)
     )
     return [

@@ -274,6 +274,7 @@ inbox = Table(
     Column("app", String(40), primary_key=True),
     Column("event_id", String(200), primary_key=True),
     Column("source", String(20), nullable=False),
+    Column("hint", Boolean, nullable=False),
     Column("state", String(20), nullable=False),
     Column("reason", String(200)),
     Column("received_at", Instant, nullable=False),
@@ -287,7 +288,8 @@ inbox = Table(
     CheckConstraint("state in ('new','applied','parked','quarantined')", name="state"),
     Index(None, "state", "due_at"),
 )
-"""News from apps, once each. Rows have keys of their own, wrapped again by the report's when matched."""
+"""News from apps, once each; a `hint` says no more than where to read. Rows have keys of their own, wrapped again by
+the report's when matched."""
 
 cursor = Table(
     "cursor",

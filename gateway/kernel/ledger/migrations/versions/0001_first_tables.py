@@ -220,6 +220,7 @@ def upgrade() -> None:
         sa.Column("app", sa.String(length=40), nullable=False),
         sa.Column("event_id", sa.String(length=200), nullable=False),
         sa.Column("source", sa.String(length=20), nullable=False),
+        sa.Column("hint", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.String(length=200), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
