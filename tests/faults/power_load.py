@@ -30,6 +30,8 @@ CITIZENS: Final = 16
 _CARRIED: Final = 20
 _LEASE: Final = timedelta(minutes=1)
 _TRIES: Final = 100
+_SLOW_S: Final = 0.05
+"""How slow a disk is for whoever does not wait for it."""
 
 Say = Callable[..., None]
 """Takes what somebody was told (`power_evidence`)."""
@@ -134,6 +136,7 @@ def _settled_early(settle: Callable[..., Any]) -> Callable[..., Any]:
     async def early(self: Writer, group: list[Any]) -> Any:
         for waiting in group:
             writer._answer(waiting)
+        await asyncio.sleep(_SLOW_S)
         return await settle(self, group)
 
     return early

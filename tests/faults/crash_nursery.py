@@ -1,0 +1,70 @@
+"""Where gateways are born that are to be killed: one process that has read the program, and forks.
+
+Reading the program takes longer than most of these gateways live. It is told on its standard input what to start, one
+JSON object a line, and answers with a line: `{"environ", "argv", "log", "point"?, "times"?, "told"?, "bug"?}` with the
+new process's number, `{"wait": number}` with how that one ended. When its input ends, so do it and they.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+import gateway.run
+from gateway.cli import main as gateway_main
+from tests.faults.crash_points import arm
+from tests.faults.power_load import planted
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main() -> None:
+    """Do as told until the input ends."""
+    assert gateway.run, "read before the first of them is born"
+    for line in sys.stdin.buffer:
+        order = msgspec.json.decode(line)
+        if "wait" in order:
+            _, status = os.waitpid(order["wait"], 0)
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _live(order)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+def _live(order: dict[str, Any]) -> NoReturn:
+    """Become a gateway; never returns."""
+    status = 1
+    try:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for ours, theirs in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(ours, theirs)
+        os.environ.clear()
+        os.environ.update(order["environ"])
+        if point := order.get("point"):
+            arm(point, order["times"], Path(order["told"]))
+        with contextlib.ExitStack() as mistakes:
+            mistakes.enter_context(planted(order.get("bug")))
+            gateway_main(order["argv"], standalone_mode=False)
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
