@@ -24,6 +24,8 @@ LETTER: Final[dict[str, Any]] = {
 }
 BODIES: Final = (FLOOD, DAMAGE, LETTER)
 _PAUSE_S: Final = 0.03
+_THINKS_S: Final = 0.15
+"""A citizen's pause between two reports."""
 _AWAY: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
 
@@ -44,7 +46,7 @@ class Citizen:
         while not stop.is_set():
             number += 1
             await self._file(f"{self._name}-{number}", BODIES[number % len(BODIES)])
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(_THINKS_S)
 
     async def _file(self, key: str, body: Mapping[str, Any]) -> None:
         while True:

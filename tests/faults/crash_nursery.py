@@ -5,27 +5,31 @@ JSON object a line, and answers with a line: `{"environ", "argv", "log", "point"
 new process's number, `{"wait": number}` with how that one ended. When its input ends, so do it and they.
 """
 
+import asyncio
 import contextlib
 import ctypes
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import msgspec
+import structlog
 
-import gateway.run
+from gateway.app import create_app
 from gateway.cli import main as gateway_main
 from tests.faults.crash_points import arm
-from tests.faults.power_load import planted
+from tests.faults.power_load import house_at, planted
 
 _PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
     """Do as told until the input ends."""
-    assert gateway.run, "read before the first of them is born"
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    asyncio.run(_warm())
     for line in sys.stdin.buffer:
         order = msgspec.json.decode(line)
         if "wait" in order:
@@ -37,6 +41,13 @@ def main() -> None:
                 _live(order)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
+
+
+async def _warm() -> None:
+    """Open a house once and close it, so that whoever is born here has read all that a house is made of."""
+    with tempfile.TemporaryDirectory(prefix="gateway-nursery-") as folder:
+        async with house_at(f"sqlite:///{folder}/gateway.db", Path(folder)) as house:
+            create_app(house)
 
 
 def _live(order: dict[str, Any]) -> NoReturn:

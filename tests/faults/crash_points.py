@@ -149,6 +149,9 @@ def _in_the_air(passed: Passed) -> None:
     _replace(Host, "submit", make)
 
 
+_LOOKED: Final = frozenset({Verdict.ACCEPTED, Verdict.ABSENT})
+
+
 def _accepted(outcome: Outcome) -> bool:
     return outcome.verdict is Verdict.ACCEPTED
 
@@ -164,7 +167,7 @@ POINTS: Final[Mapping[str, Weave]] = {
     "delivery:before_outcome": _committing(_caused("delivery:")),
     "delivery:after_outcome": _committed(_caused("delivery:")),
     "reconcile:before_commit": _committing(_caused("reconcile:")),
-    "reconcile:found": _returned(Host, "find", _accepted),
+    "reconcile:looked": _returned(Host, "find", lambda outcome: outcome.verdict in _LOOKED),
     "webhook:before_commit": _committing(_news("webhook")),
     "webhook:after_commit": _committed(_news("webhook")),
     "poll:before_commit": _committing(_news("poll")),
@@ -176,6 +179,11 @@ POINTS: Final[Mapping[str, Weave]] = {
     "document:stored": _returned(Blobs, "write", lambda _: True),
 }
 """Where a gateway can be killed by name."""
+AFTER: Final[Mapping[str, str]] = {
+    "reconcile:before_commit": "delivery:claimed",
+    "reconcile:looked": "delivery:answered",
+}
+"""Points that are only passed when an earlier gateway was killed at another."""
 
 
 def arm(point: str, times: int, told: Path) -> None:
