@@ -74,7 +74,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     deliveries: int = 0
     replayed: int = 0
     interrupted: int = 0
-    injected: Counter[str] = Counter()
+    injected: Counter[str] = msgspec.field(default_factory=Counter)
     bugs_caught: list[str] = []
     faults: list[str] = []
     seconds: float = 0.0
@@ -122,7 +122,9 @@ async def nursery() -> AsyncIterator[Nursery]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        await process.communicate()
+        await process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 class Siege:
@@ -213,12 +215,15 @@ def _open_ends(connection: Connection) -> dict[str, int]:
 def _hurry(connection: Connection) -> None:
     """Let leases end that dead gateways held, and what waits for another try be due: nobody need wait for that."""
     now = SystemClock().real()
-    dead = update(t.delivery).where(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.updated_at < now - _DEAD)
-    connection.execute(dead.values(lease_until=now))
-    queued = update(t.delivery).where(t.delivery.c.state == DeliveryState.QUEUED, t.delivery.c.due_at > now)
-    connection.execute(queued.values(due_at=now))
-    claimed = update(t.document).where(t.document.c.state == "waiting", t.document.c.due_at > now + _DEAD)
-    connection.execute(claimed.values(due_at=now))
+    sent, named = t.delivery.c, t.document.c
+    for table, late, values in (
+        (t.delivery, (sent.state == DeliveryState.SENDING, sent.updated_at < now - _DEAD), {"lease_until": now}),
+        (t.delivery, (sent.state == DeliveryState.QUEUED, sent.due_at > now), {"due_at": now}),
+        (t.document, (named.state == "waiting", named.due_at > now + _DEAD), {"due_at": now}),
+    ):
+        # A row that somebody holds is left alone: waiting for several at once could end in a deadlock.
+        free = connection.execute(select(table.c.id).where(*late).with_for_update(skip_locked=True)).scalars().all()
+        connection.execute(update(table).where(table.c.id.in_(free)).values(**values))
 
 
 def _answered(connection: Connection) -> dict[str, str]:
@@ -265,6 +270,7 @@ async def campaign(
         stop, closing = asyncio.Event(), asyncio.Event()
         people = asyncio.gather(*(citizen.live(stop) for citizen in citizens))
         officers = asyncio.create_task(Officers(here, session, chance).live(closing))
+        stack.push_async_callback(_ended, people, officers)
         kept: dict[str, str] = {}
         for point in plan(points or (*POINTS, RANDOM), kills, chance):
             await siege.killed(point, None if bug == "no_unique" else bug)
@@ -279,6 +285,13 @@ async def campaign(
         _count(outcome, books, citizens)
     outcome.seconds = round(clock.monotonic() - began, 1)
     return outcome
+
+
+async def _ended(*tasks: "asyncio.Future[Any]") -> None:
+    """Let nobody go on where the siege itself was broken off."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def plan(points: Sequence[str], kills: int, chance: random.Random) -> Iterator[str]:

@@ -50,7 +50,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     cuts: int = 0
     acks: int = 0
     fewest_acks: int | None = None
-    injected: Counter[str] = Counter()
+    injected: Counter[str] = msgspec.field(default_factory=Counter)
     bugs_caught: list[str] = []
     faults: list[str] = []
     seconds: float = 0.0
