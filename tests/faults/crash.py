@@ -11,38 +11,36 @@ import contextlib
 import logging
 import os
 import random
-import re
 import shutil
 import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import aiohttp
 import msgspec
 import structlog
-from sqlalchemy import Connection, func, make_url, select, text, update
+from sqlalchemy import make_url
 
 from gateway.issuer import development_token
 from gateway.kernel.ledger import migrate
-from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.engine import open_store
-from gateway.model.delivery import DeliveryState
 from gateway.sdk.clock import SystemClock
 from tests.faults.crash_citizens import Citizen, Officers
+from tests.faults.crash_judge import answered, files, hurry, judged, looked, open_ends, without_unique
 from tests.faults.crash_points import AFTER, POINTS
-from tests.faults.power_evidence import Books, faults_of, read_books
+from tests.faults.power_evidence import Books, read_books
+from tests.faults.power_layer import Recording
+from tests.faults.power_load import Say
 from tests.faults.town import QUICK, Manifest, Town, town
 from tests.journeys.stage import ROOT
 from tests.processes import free_port
 from tests.servers import postgres_server
 
-T = TypeVar("T")
 CITIZENS: Final = 4
 RANDOM: Final = "random"
 """The point of those that are killed at no point, but at any moment."""
@@ -138,10 +136,12 @@ class Siege:
         self._told = here.folder / "passed"
         self._log = here.folder / "gateway.log"
 
-    async def born(self, point: str | None = None, bug: str | None = None) -> tuple[int, "asyncio.Task[int]"]:
+    async def born(
+        self, point: str | None = None, bug: str | None = None, **more: Any
+    ) -> tuple[int, "asyncio.Task[int]"]:
         """Start a gateway that is to be killed at a point; return its process number, and how it will have ended."""
         environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-        order: dict[str, Any] = {"argv": ["up", "--port", str(self._port)], "log": str(self._log), "bug": bug}
+        order: dict[str, Any] = {"argv": ["up", "--port", str(self._port)], "log": str(self._log), "bug": bug, **more}
         order["environ"] = environ | dict(self._here.settings(self._url).environ)
         self._told.unlink(missing_ok=True)
         if point in POINTS:
@@ -182,8 +182,8 @@ class Siege:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await people
-                while (left := await looked(self._url, _open_ends)) and not ending.done():
-                    await looked(self._url, _hurry)
+                while (left := await looked(self._url, open_ends)) and not ending.done():
+                    await looked(self._url, hurry)
                     await asyncio.sleep(_LOOK_S * 4)
         except TimeoutError:
             self.outcome.faults.append(f"after {PATIENCE_S:.0f} s there is still under way: {left}")
@@ -191,64 +191,6 @@ class Siege:
             os.kill(pid, signal.SIGTERM)
         if (status := await ending) != 0:
             self.outcome.faults.append(f"the last gateway ended with {status}: {self._log.read_text()[-2000:]}")
-
-
-async def looked(url: str, work: Callable[[Connection], T]) -> T:
-    """Do something in the database from outside, holding it no longer than that: a kill must leave nobody there."""
-    store = open_store(url)
-    try:
-        return await store.write(work)
-    finally:
-        await store.close()
-
-
-def _open_ends(connection: Connection) -> dict[str, int]:
-    """Count what is still under way."""
-    ended = (DeliveryState.ACCEPTED, DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.HELD)
-    found = [f"delivery {one}" for one in connection.execute(select(t.delivery.c.state)).scalars() if one not in ended]
-    found += [f"inbox {one}" for one in connection.execute(select(t.inbox.c.state)).scalars() if one != "applied"]
-    found += [f"document {one}" for one in connection.execute(select(t.document.c.state)).scalars() if one != "kept"]
-    found += [f"case {one}" for one in connection.execute(select(t.cases.c.word)).scalars() if one not in WORDS]
-    return dict(Counter(found))
-
-
-def _hurry(connection: Connection) -> None:
-    """Let leases end that dead gateways held, and what waits for another try be due: nobody need wait for that."""
-    now = SystemClock().real()
-    sent, named = t.delivery.c, t.document.c
-    for table, late, values in (
-        (t.delivery, (sent.state == DeliveryState.SENDING, sent.updated_at < now - _DEAD), {"lease_until": now}),
-        (t.delivery, (sent.state == DeliveryState.QUEUED, sent.due_at > now), {"due_at": now}),
-        (t.document, (named.state == "waiting", named.due_at > now + _DEAD), {"due_at": now}),
-    ):
-        # A row that somebody holds is left alone: waiting for several at once could end in a deadlock.
-        free = connection.execute(select(table.c.id).where(*late).with_for_update(skip_locked=True)).scalars().all()
-        connection.execute(update(table).where(table.c.id.in_(free)).values(**values))
-
-
-def _answered(connection: Connection) -> dict[str, str]:
-    """Return the codes of reports by the keys under which they were filed."""
-    found = select(t.idempotency.c.key, t.report.c.code).join(t.report, t.report.c.id == t.idempotency.c.report_id)
-    return {row.key: row.code for row in connection.execute(found)}
-
-
-def _files(connection: Connection) -> tuple[int, int]:
-    """Count the documents that apps named, and the files that are kept."""
-    counted = [select(func.count()).select_from(table) for table in (t.document, t.attachment)]
-    named, kept = (int(connection.execute(one).scalar_one()) for one in counted)
-    return named, kept
-
-
-def _without_unique(connection: Connection) -> None:
-    """Take away what makes a key name one report only: a planted mistake."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("ALTER TABLE idempotency DROP CONSTRAINT pk_idempotency"))
-        return
-    made = str(connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'idempotency'")).scalar_one())
-    without, count = re.subn(r",\s*CONSTRAINT pk_idempotency PRIMARY KEY \([^)]*\)", "", made)
-    assert count == 1, made
-    connection.execute(text("DROP TABLE idempotency"))
-    connection.execute(text(without))
 
 
 async def campaign(
@@ -262,11 +204,13 @@ async def campaign(
         here = await stack.enter_async_context(town(folder, manifests=BRISK))
         await migrate(url)
         if bug == "no_unique":
-            await looked(url, _without_unique)
+            await looked(url, without_unique)
         place = await stack.enter_async_context(nursery())
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)))
         siege = Siege(here, place, url, chance, outcome)
-        citizens = [_citizen(f"citizen-{number}", here, siege, session) for number in range(CITIZENS)]
+        journal = Recording(folder / "acks")
+        stack.callback(journal.close)
+        citizens = people_of(here, siege.address, session, journal.ack)
         stop, closing = asyncio.Event(), asyncio.Event()
         people = asyncio.gather(*(citizen.live(stop) for citizen in citizens))
         officers = asyncio.create_task(Officers(here, session, chance).live(closing))
@@ -274,14 +218,14 @@ async def campaign(
         kept: dict[str, str] = {}
         for point in plan(points or (*POINTS, RANDOM), kills, chance):
             await siege.killed(point, None if bug == "no_unique" else bug)
-            kept = await looked(url, _answered) | kept
-            await looked(url, _hurry)
+            kept = await looked(url, answered) | kept
+            await looked(url, hurry)
         stop.set()
         await siege.last(people)
         closing.set()
         await officers
         books = await looked(url, read_books)
-        outcome.faults += judged(books, here, citizens, kept, await looked(url, _files))
+        outcome.faults += judged(books, here, citizens, kept, await looked(url, files))
         _count(outcome, books, citizens)
     outcome.seconds = round(clock.monotonic() - began, 1)
     return outcome
@@ -307,38 +251,14 @@ def plan(points: Sequence[str], kills: int, chance: random.Random) -> Iterator[s
         yield left.pop()
 
 
-def _citizen(name: str, here: Town, siege: Siege, session: aiohttp.ClientSession) -> Citizen:
-    token = development_token(here.settings("sqlite:///"), name, ["citizen"], None, timedelta(hours=12))
-    return Citizen(name, token, siege.address, session, here.folder / "acks.jsonl")
-
-
-def judged(
-    books: Books, here: Town, citizens: Sequence[Citizen], kept: Mapping[str, str], files: tuple[int, int]
-) -> list[str]:
-    """Hold promises, apps and database against each other; `kept` is what stood there after each kill."""
-    told = [ack for citizen in citizens for ack in citizen.told]
-    faults = [fault for citizen in citizens for fault in citizen.wrong] + faults_of(books, told)
-    if not told:
-        faults.append("nothing was ever promised")
-    codes = Counter(ack["code"] for ack in told)
-    faults += [f"{code} was promised {count} times" for code, count in codes.items() if count > 1]
-    faults += [f"{code} is there and nobody was told of it: doubled" for code in books.reports.keys() - codes.keys()]
-    faults += [
-        f"{ack['key']} stood there as {kept[ack['key']]} and was answered with {ack['code']}"
-        for ack in told
-        if kept.get(ack["key"], ack["code"]) != ack["code"]
+def people_of(here: Town, address: str, session: aiohttp.ClientSession, say: Say) -> list[Citizen]:
+    """Return the citizens of a town, each with a token."""
+    settings = here.settings("sqlite:///")
+    names = [f"citizen-{number}" for number in range(CITIZENS)]
+    return [
+        Citizen(name, development_token(settings, name, ["citizen"], None, timedelta(hours=12)), address, session, say)
+        for name in names
     ]
-    for app in here.apps:
-        records = Counter(record["key"] for record in here.records(app))
-        sent = {key for key, row in books.deliveries.items() if row["app"] == app and row["command"] == "open"}
-        faults += [f"{app} has {key} {count} times" for key, count in records.items() if count > 1]
-        faults += [f"{app} has {key}, which was never sent" for key in records.keys() - sent]
-        faults += [f"{app} does not have {key}" for key in sent - records.keys()]
-    faults += [f"{key} is {row['state']}" for key, row in books.deliveries.items() if row["state"] != "accepted"]
-    letters = sum(record["reference"].startswith("surat:") for record in here.records("sigapdes"))
-    if files != (letters, letters):
-        faults.append(f"{letters} letters were given out, {files[0]} are known, {files[1]} are kept")
-    return faults
 
 
 def _count(outcome: Outcome, books: Books, citizens: Sequence[Citizen]) -> None:

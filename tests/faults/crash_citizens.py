@@ -1,17 +1,17 @@
 """People around a gateway that is killed again and again: citizens who repeat until they are answered, and officers of
-the apps who move what arrives. What a citizen was told goes into a journal, at once.
+the apps who move what arrives. What a citizen was told is noted at once.
 """
 
 import asyncio
 import base64
 import random
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 
+from tests.faults.power_load import Say
 from tests.faults.town import Town
 from tests.journeys.stage import DAMAGE, FLOOD
 
@@ -32,8 +32,9 @@ _AWAY: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 class Citizen:
     """Files one report after the other, each under a key of its own."""
 
-    def __init__(self, name: str, token: str, url: str, session: aiohttp.ClientSession, journal: Path) -> None:
-        self._name, self._url, self._session, self._journal = name, url, session, journal
+    def __init__(self, name: str, token: str, url: str, session: aiohttp.ClientSession, say: Say) -> None:
+        """`say` notes what was told, at once and for good."""
+        self._name, self._url, self._session, self._say = name, url, session, say
         self._headers = {"Authorization": f"Bearer {token}"}
         self.told: list[dict[str, Any]] = []
         """The answers, each with the key it answers and whether it was a repeat."""
@@ -67,8 +68,7 @@ class Citizen:
         repeated = answer.headers.get("Idempotency-Replayed") == "true"
         told = {"what": "report", "key": key, "code": msgspec.json.decode(text)["code"], "repeated": repeated}
         self.told.append(told)
-        with self._journal.open("ab") as file:
-            file.write(msgspec.json.encode(told) + b"\n")
+        self._say(**told)
 
 
 class Officers:

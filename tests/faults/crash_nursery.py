@@ -1,8 +1,8 @@
 """Where gateways are born that are to be killed: one process that has read the program, and forks.
 
 Reading the program takes longer than most of these gateways live. It is told on its standard input what to start, one
-JSON object a line, and answers with a line: `{"environ", "argv", "log", "point"?, "times"?, "told"?, "bug"?}` with the
-new process's number, `{"wait": number}` with how that one ended. When its input ends, so do it and they.
+JSON object a line: `{"environ", "argv", "log", "point"?, "times"?, "told"?, "bug"?, "recording"?}`. It answers with a
+line, the new process's number; to `{"wait": number}` with how that one ended. When its input ends, so do it and they.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ import structlog
 from gateway.app import create_app
 from gateway.cli import main as gateway_main
 from tests.faults.crash_points import arm
+from tests.faults.power_layer import Recording, layer
 from tests.faults.power_load import house_at, planted
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -67,6 +68,8 @@ def _live(order: dict[str, Any]) -> NoReturn:
             arm(point, order["times"], Path(order["told"]))
         with contextlib.ExitStack() as mistakes:
             mistakes.enter_context(planted(order.get("bug")))
+            if file := order.get("recording"):
+                mistakes.enter_context(layer(Recording(Path(file))))
             gateway_main(order["argv"], standalone_mode=False)
         status = 0
     except SystemExit as ended:

@@ -29,6 +29,9 @@ from tests.faults.power_disk import Disk, Remains, Step, steps_of
 from tests.faults.power_evidence import Told, faults_of, read_books
 from tests.faults.power_layer import Recording, What, layer
 from tests.faults.power_load import house_at, planted, work
+from tests.faults.power_outcome import Outcome
+from tests.faults.power_postgres import caught as caught_on_postgres
+from tests.faults.power_postgres import mortal, shutdowns
 
 REPORTS: Final = 1200
 """How many reports one recording holds; a cut of a long run comes after at least `ACKS` answers."""
@@ -38,28 +41,6 @@ BUGS: Final = ("normal", "off", "early")
 _SHOWN: Final = 20
 
 
-class Outcome(msgspec.Struct, kw_only=True):
-    """What came of a campaign; one JSON object of the soak's transcript.
-
-    `cuts` counts those that dropped or tore something; `acks` are the answers given before each cut, added up, and
-    `fewest_acks` those before the earliest.
-    """
-
-    campaign: str
-    seed: int
-    cuts: int = 0
-    acks: int = 0
-    fewest_acks: int | None = None
-    injected: Counter[str] = msgspec.field(default_factory=Counter)
-    bugs_caught: list[str] = []
-    faults: list[str] = []
-    seconds: float = 0.0
-
-    def good(self) -> bool:
-        """Tell whether everything was as it must be, and something happened at all."""
-        return not self.faults and self.cuts > 0 and self.injected.total() > 0
-
-
 def record(folder: Path, reports: int, bug: str | None = None) -> list[Step]:
     """Run the load on a recording disk; return all that happened."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +48,7 @@ def record(folder: Path, reports: int, bug: str | None = None) -> list[Step]:
 
     async def run() -> None:
         async with house_at(_url(folder / "live"), folder) as house:
-            await work(house, reports, recording.ack)
+            await work(house, iter(range(reports)), recording.ack)
 
     (folder / "live").mkdir()
     try:
@@ -171,22 +152,48 @@ def caught(folder: Path, bug: str, seed: int, reports: int = 120, cuts: int = 12
     return outcome.faults
 
 
+def run(folder: Path, cuts: int, seed: int, reports: int) -> Outcome:
+    """Run a campaign on SQLite, and every planted bug."""
+    outcome = campaign(folder, cuts, seed, reports, min(ACKS, reports * 5 // 6))
+    for bug in BUGS:
+        _noted(outcome, bug, caught(folder / f"bug-{bug}", bug, seed))
+    return outcome
+
+
+async def run_on_postgres(folder: Path, cuts: int, seed: int) -> Outcome:
+    """Stop a PostgreSQL at once so many times, and once more with a planted bug."""
+    outcome = Outcome(campaign="power:postgresql", seed=seed)
+    clock = SystemClock()
+    began = clock.monotonic()
+    with mortal() as postgres:
+        await shutdowns(postgres, folder / "load", cuts, random.Random(seed), outcome)
+        outcome.seconds = round(clock.monotonic() - began, 1)
+        _noted(outcome, "early", await caught_on_postgres(postgres, folder / "bug", seed))
+    return outcome
+
+
+def _noted(outcome: Outcome, bug: str, faults: list[str]) -> None:
+    if faults:
+        outcome.bugs_caught.append(bug)
+    else:
+        outcome.faults.append(f"the planted bug {bug!r} was not caught")
+
+
 def main() -> None:
     """Run a campaign and print what came of it; exit status 1 if anything is not as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.power")
     parser.add_argument("--cuts", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     parser.add_argument("--reports", type=int, default=REPORTS)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--json", action="store_true", help="print one JSON object (as without it)")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     folder = Path(tempfile.mkdtemp(prefix="gateway-power-"))
-    outcome = campaign(folder, given.cuts, given.seed, given.reports, min(ACKS, given.reports * 5 // 6))
-    for bug in BUGS:
-        if caught(folder / f"bug-{bug}", bug, given.seed):
-            outcome.bugs_caught.append(bug)
-        else:
-            outcome.faults.append(f"the planted bug {bug!r} was not caught")
+    if given.database == "sqlite":
+        outcome = run(folder, given.cuts, given.seed, given.reports)
+    else:
+        outcome = asyncio.run(run_on_postgres(folder, given.cuts, given.seed))
     told: dict[str, Any] = msgspec.to_builtins(outcome) | {"good": outcome.good()}
     if outcome.good():
         shutil.rmtree(folder)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from sqlalchemy.exc import DBAPIError
 
 from gateway.flows.intake.accept import fingerprint
 from gateway.flows.intake.bodies import ReportBody
@@ -30,6 +31,8 @@ CITIZENS: Final = 16
 _CARRIED: Final = 20
 _LEASE: Final = timedelta(minutes=1)
 _TRIES: Final = 100
+_AWAY: Final = (Unavailable, *writer.UNREACHABLE, DBAPIError)
+"""How a database that was stopped in the middle of something shows itself."""
 _SLOW_S: Final = 0.05
 """How slow a disk is for whoever does not wait for it."""
 
@@ -45,9 +48,11 @@ async def house_at(url: str, folder: Path) -> AsyncIterator[House]:
         yield house
 
 
-async def file_reports(house: House, count: int, say: Say, name: str = "report") -> None:
-    """File so many reports, several citizens at a time; each is repeated under its key until it is answered."""
-    numbers = iter(range(count))
+async def file_reports(house: House, numbers: Iterator[int], say: Say) -> None:
+    """File a report for each number, several citizens at a time; each is repeated under its key until it is answered.
+
+    Only "nobody is there" is an answer that may be given instead.
+    """
     bodies = [msgspec.convert(body, ReportBody) for body in (DAMAGE, FLOOD)]
     checker = Checker(house.policy)
 
@@ -55,11 +60,11 @@ async def file_reports(house: House, count: int, say: Say, name: str = "report")
         for number in numbers:
             body = bodies[number % len(bodies)]
             draft, digest = checker.draft(body, house.clock.now()), fingerprint(body)
-            key = f"{name}-{number}"
+            key = f"report-{number}"
             for _ in range(_TRIES):
                 try:
                     answer = await house.intake.accept(CITIZEN, ACTOR, key, digest, draft, "id", None, ())
-                except Unavailable:
+                except _AWAY:
                     await asyncio.sleep(0.1)
                     continue
                 say(what="report", key=key, code=msgspec.json.decode(answer.body)["code"], body=answer.body.decode())
@@ -82,17 +87,17 @@ async def carry(house: House, say: Say, stop: asyncio.Event) -> None:
             for one in claimed:
                 await books.settle(one.row["key"], DeliveryState.ACCEPTED, "accepted", 201, how="receipt")
                 say(what="accepted", key=one.row["key"])
-        except (Unavailable, *writer.UNREACHABLE):
+        except _AWAY:
             await asyncio.sleep(0.1)
         await asyncio.sleep(0.01)
 
 
-async def work(house: House, reports: int, say: Say) -> None:
-    """File so many reports while a carrier works."""
+async def work(house: House, numbers: Iterator[int], say: Say) -> None:
+    """File a report for each number while a carrier works."""
     stop = asyncio.Event()
     carrier = asyncio.create_task(carry(house, say, stop))
     try:
-        await file_reports(house, reports, say)
+        await file_reports(house, numbers, say)
     finally:
         stop.set()
         await carrier

@@ -3,17 +3,24 @@
 `GATEWAY_SOAK_CUTS` names how often (100 cuts, each after 1,000 answers and more, is the figure of a release).
 """
 
+import asyncio
 import os
 import random
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from tests.faults.power import BUGS, Outcome, campaign, caught, cut_all
+from tests.faults.crash import BRISK, Siege, nursery, people_of
+from tests.faults.crash import Outcome as Crashes
+from tests.faults.power import BUGS, campaign, caught, cut_all
 from tests.faults.power_disk import Disk, Step, steps_of
 from tests.faults.power_layer import Recording, What, layer
+from tests.faults.power_outcome import Outcome
+from tests.faults.town import town
 
 CUTS = int(os.environ.get("GATEWAY_SOAK_CUTS", "0"))
 
@@ -93,3 +100,35 @@ def test_a_cut_keeps_what_was_synced_and_any_part_of_the_rest() -> None:
         assert (remains.dropped + remains.torn == 0) == (remains.files["x.db-wal"] == bytes([1]) * 12288)
     assert {len(remains.files["x.db-wal"]) for remains in found} > {4096, 8192, 12288}, "also torn at a sector"
     assert any(remains.files["x.db-wal"][4096:] == bytes(4096) + whole for remains in found), "in any order"
+
+
+@pytest.mark.timeout(240)
+async def test_what_the_door_answered_survives_a_power_cut(tmp_path: Path, seed: int) -> None:
+    """A whole gateway in a process of its own, on such a disk: its 201 left the socket, so it is there."""
+    recording = Recording(tmp_path / "recording")
+    async with town(tmp_path, manifests=BRISK) as here, nursery() as place, aiohttp.ClientSession() as session:
+        (tmp_path / "live").mkdir()
+        siege = Siege(
+            here,
+            place,
+            f"sqlite:///{tmp_path / 'live' / 'gateway.db'}",
+            random.Random(seed),
+            Crashes(campaign="crash:sqlite", seed=seed),
+        )
+        stop = asyncio.Event()
+        pid, ending = await siege.born(recording=str(recording.file))
+        citizens = people_of(here, siege.address, session, recording.ack)
+        people = asyncio.gather(*(citizen.live(stop) for citizen in citizens))
+        async with asyncio.timeout(120):
+            while sum(len(citizen.told) for citizen in citizens) < 60:  # noqa: ASYNC110 - it is behind a socket
+                await asyncio.sleep(0.05)
+            stop.set()
+            await people
+            os.kill(pid, signal.SIGTERM)
+            assert await ending == 0
+    recording.close()
+    outcome = Outcome(campaign="power:door", seed=seed)
+    await asyncio.to_thread(cut_all, tmp_path, steps_of(recording.file), 20, random.Random(seed), outcome, 10)
+    print(outcome)  # noqa: T201
+    assert outcome.faults == []
+    assert outcome.good()
