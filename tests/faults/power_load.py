@@ -121,14 +121,15 @@ def planted(bug: str | None) -> Iterator[None]:
             finally:
                 engine.SQLITE_PRAGMAS["synchronous"] = kept
         case "early":
-            with _replaced(Writer, "_settle", _settled_early(Writer._settle)):
+            with replaced(Writer, "_settle", _settled_early(Writer._settle)):
                 yield
         case _:
             raise ValueError(bug)
 
 
 @contextmanager
-def _replaced(owner: type, name: str, value: object) -> Iterator[None]:
+def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
+    """Put something else in the place of a name, for a while."""
     kept = getattr(owner, name)
     setattr(owner, name, value)
     try:
