@@ -43,7 +43,7 @@ _LEASE: Final = timedelta(hours=1)
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """What came of it; `overtaken` in `injected` counts rows that committed after one with a higher number was taken."""
+    """What came of it; `overtaken` in `injected` counts rows that committed after a higher one was taken."""
 
     campaign: str = "outbox:postgresql"
     seed: int
