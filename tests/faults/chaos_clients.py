@@ -145,6 +145,7 @@ class Clients:
     async def _post(self, path: str, token: str, key: str, body: Mapping[str, Any]) -> dict[str, Any] | None:
         """Send until it is answered; None if it was refused for good."""
         headers = {"Idempotency-Key": key, "Authorization": f"Bearer {token}"}
+        wait = 0.1
         while True:
             self.tries += 1
             url = self._chance.choice(self._urls)
@@ -161,4 +162,5 @@ class Clients:
                         return found
             except (aiohttp.ClientError, TimeoutError, ConnectionError):
                 pass
-            await asyncio.sleep(self._chance.uniform(0.05, 0.4))
+            wait = min(2.0, wait * 1.5)
+            await asyncio.sleep(self._chance.uniform(0.0, wait))

@@ -105,7 +105,8 @@ class Fleet:
         self._children: dict[str, Child] = {}
         doors = ("serve-1", "serve-2") if many else ("up",)
         ports = dict(zip(doors, free_ports(len(doors), SystemEntropy()), strict=True))
-        self.urls = [f"http://127.0.0.1:{port}" for port in ports.values()]
+        self._doors = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+        self.urls = list(self._doors.values())
         self._arguments = {name: [name.partition("-")[0], "--port", str(port)] for name, port in ports.items()}
         if many:
             self._arguments |= {"work-1": ["work"], "work-2": ["work"]}
@@ -119,24 +120,29 @@ class Fleet:
         """Start all and return when every door answers. Raises AssertionError with the last words of one that ended."""
         for name in self._arguments:
             await self._begin(name)
-        async with aiohttp.ClientSession() as session:
-            for url in self.urls:
-                await self._ready(session, url)
+        for name in self._arguments:
+            await self.answers(name)
 
     async def _begin(self, name: str) -> None:
         head = ["-m", "gateway"] if not self._bugs else ["-m", "tests.faults.chaos_bugs", ",".join(self._bugs), "--"]
         command = [sys.executable, *head, *self._arguments[name]]
         self._children[name] = await start(name, command, self._environ, self._folder, ROOT)
 
-    async def _ready(self, session: aiohttp.ClientSession, url: str) -> None:
-        async with asyncio.timeout(_READY_S):
+    async def answers(self, name: str) -> None:
+        """Return when a process is ready; one without a door is not waited for.
+
+        Raises AssertionError with its last words if it ended.
+        """
+        if (url := self._doors.get(name)) is None:
+            return
+        child = self._children[name]
+        async with aiohttp.ClientSession() as session, asyncio.timeout(_READY_S):
             while True:
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"{url}/readyz") as answer:
                         if answer.status == 200:
                             return
-                for child in self._children.values():
-                    assert not child.ended, f"{child.name} ended ({child.how}):\n{child.last_words(30)}"
+                assert not child.ended, f"{name} ended ({child.how}):\n{child.last_words(30)}"
                 await asyncio.sleep(0.1)
 
     async def kill(self, name: str) -> bool:

@@ -79,7 +79,7 @@ class Weather:
         ways: Mapping[str, Fault] = {"hook_lost": proxy.hangs_up_unread, "hook_unanswered": proxy.cuts_before_headers}
 
         def fits(seen: Seen) -> bool:
-            if self.calm or self._chance.random() >= self._share / 2:
+            if self.calm or self._chance.random() >= self._share / 3:
                 return False
             self._drawn[id(seen)] = self._chance.choice(list(ways))
             return True

@@ -242,14 +242,10 @@ def _messages(books: _Books) -> Iterator[Finding]:
             yield Finding(kind="doubled", subject=key, detail=f"said {times} times in {hop.app}")
     for ack in {ack.key: ack for ack in books.evidence.acks if ack.what == "message"}.values():
         times = texts[ack.code, ack.text]
-        opened = any(
-            state == "accepted" and books.begun[key].operation == "open"
-            for key, state in books.states.items()
-            if key.rpartition("-")[0] == ack.code and key in books.begun
-        )
+        states = [state for key, state in books.states.items() if key.rpartition("-")[0] == ack.code]
         if times > 1:
             yield Finding(kind="doubled", subject=ack.key, detail=f"the message stands {times} times in {ack.app}")
-        if not times and opened and books.evidence.levels[ack.app] in EXACT:
+        if not times and set(states) == {"accepted"} and books.evidence.levels[ack.app] in EXACT:
             yield Finding(kind="lost", subject=ack.key, detail=f"the message to {ack.code} is not in {ack.app}")
 
 
@@ -336,7 +332,7 @@ def _folds(books: _Books) -> Iterator[Finding]:
     words = {(record.app, str(record.key)): record.word for record in books.evidence.records}
     for app, key in books.opens():
         word, code = words.get((app, key)), key.rpartition("-")[0]
-        if word is None or books.states[key] != "accepted":
+        if word is None or books.states[key] != "accepted" or len(books.there[app, key]) > 1:
             continue
         status = books.evidence.meaning[app][word]
         for case in books.known[code].cases:

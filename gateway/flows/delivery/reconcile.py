@@ -89,7 +89,7 @@ class Reconciler:
         real, fraction = self._ledger.clock.real(), self._ledger.entropy.fraction()
         following = after_look(standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after)
         hop = hop_of(self.app, claimed.row, outcome, operation="find")
-        if following.state is DeliveryState.HELD and outcome.cause is None:
+        if following.state is DeliveryState.HELD and not outcome.cause:
             outcome = msgspec.structs.replace(outcome, cause=NOT_FOUND)
         try:
             await self._move(claimed, following, hop, outcome, "find")
