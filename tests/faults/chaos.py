@@ -24,6 +24,7 @@ import msgspec
 from gateway.issuer import development_token
 from gateway.sdk.clock import SystemClock, travel
 from gateway.sdk.manifest import read_manifest
+from gateway.sdk.sandbox_sender import QUIET_S
 from tests.faults.chaos_clients import Clients, Journal, read_journal
 from tests.faults.chaos_evidence import MEANING, Reader, gathered
 from tests.faults.chaos_fleet import Fleet, Store, change_doors, environ_for, store
@@ -48,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `share` of the writes meet a fault, `reads` of the look-ups and polls; a blow falls every `every_s` seconds on
     average, first those in `blows`; the evidence is taken when nothing has moved for `patience_s` seconds.
+    `calm`: nothing goes wrong at all.
     """
 
     reports: int
@@ -60,6 +62,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     at_once: int = 12
     pause_s: float = 0.2
     patience_s: float = 60.0
+    calm: bool = False
     bugs: tuple[str, ...] = ()
     apps: tuple[str, ...] = APPS
 
@@ -90,8 +93,8 @@ async def campaign(folder: Path, plan: Plan) -> Outcome:
     async with AsyncExitStack() as stack:
         servers = await stack.enter_async_context(store(folder)) if plan.many else None
         quick = {app: dict(_QUICK) for app in plan.apps}
-        # The poll of 112 stays what it is, a safety net far behind its webhooks: what they tell must be enough.
-        here = await stack.enter_async_context(town(folder, plan.apps, quick, poll_s=0.5, GATEWAY_CC112_POLL_S="30"))
+        # The poll of 112 is left a safety net far behind its webhooks: what they tell must be enough.
+        here = await stack.enter_async_context(town(folder, plan.apps, quick, poll_s=0.5, GATEWAY_CC112_POLL_S="600"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         url = servers.url if servers else f"sqlite:///{folder / 'data' / 'gateway.db'}"
         environ = environ_for(folder, here.environ, url, servers.redis.url if servers else None)
@@ -176,6 +179,10 @@ class Storm:
         """Let it blow meanwhile; afterwards all is calm, and nothing is held back any more."""
         for app, line in self._here.lines.items():
             self.weather.over(app, line)
+        if self._plan.calm:
+            self.weather.calm = True
+            yield
+            return
         self.weather.over_back(self._here.back)
         self._hooks(on=True)
         stop = asyncio.Event()
@@ -186,6 +193,7 @@ class Storm:
         finally:
             stop.set()
             await asyncio.gather(*tasks)
+            await self._rush()
             self.weather.calm = True
             self._hooks(on=False)
             doors.cancel()
@@ -251,13 +259,34 @@ class Storm:
                 for record in self._here.apps[app].store.records.values()
                 if record.listed and self._here.apps[app].word(record) != words[-1]
             ]
-            if open_ones:
-                record = self._chance.choice(open_ones)
-                word = words[words.index(self._here.apps[app].word(record)) + 1]
-                path = f"/_sandbox/records/{record.reference}/advance"
-                async with self._session.post(self._direct[app] + path, json={"word": word}) as answer:
-                    assert answer.status == 200, await answer.text()
+            if self._here.apps[app].hook is not None and self._chance.random() < 0.7:
+                await asyncio.sleep(0.05)
+                continue  # much is left for the rush at the end
+            for record in self._chance.sample(open_ones, min(len(open_ones), 1)):
+                at = words.index(self._here.apps[app].word(record)) + 1
+                # Often two moves follow each other so closely that their news can overtake each other.
+                for word in words[at : at + self._chance.randint(1, 2)]:
+                    await self._advance(app, record.reference, word)
             await asyncio.sleep(0.05)
+
+    async def _rush(self) -> None:
+        """At the end of the day much is moved at once, and the news of it goes out together, the newest first."""
+        for app, sandbox in self._here.apps.items():
+            if sandbox.hook is None:
+                continue
+            self._here.quirk(app, hold_webhooks=True)
+            words = list(MEANING[app])
+            for record in list(sandbox.store.records.values()):
+                at = words.index(sandbox.word(record)) + 1 if record.listed else len(words)
+                for word in words[at : at + 2]:
+                    await self._advance(app, record.reference, word)
+            self._here.quirk(app, hold_webhooks=False)
+        await asyncio.sleep(QUIET_S * 2)
+
+    async def _advance(self, app: str, reference: str, word: str) -> None:
+        path = f"{self._direct[app]}/_sandbox/records/{reference}/advance"
+        async with self._session.post(path, json={"word": word}) as answer:
+            assert answer.status == 200, await answer.text()
 
 
 def summary(outcome: Outcome, commit: str) -> dict[str, object]:

@@ -136,7 +136,7 @@ def states_of(told: Told) -> dict[str, str]:
 def check(evidence: Evidence) -> list[Finding]:
     """Return everything that is not as it was promised; a run without a single fault is a finding itself."""
     checks: Sequence[Callable[[_Books], Iterator[Finding]]] = (
-        *(_promises, _arrivals, _ends, _messages, _strangers, _lanes, _sends, _doubts, _entries, _folds),
+        *(_promises, _arrivals, _ends, _messages, _sayings, _strangers, _lanes, _sends, _doubts, _entries, _folds),
     )
     books = _Books(evidence)
     found = [finding for one in checks for finding in one(books)]
@@ -229,24 +229,36 @@ def _ends(books: _Books) -> Iterator[Finding]:
 
 
 def _messages(books: _Books) -> Iterator[Finding]:
-    """Every acknowledged message stands once in the record that it belongs to."""
-    texts: defaultdict[tuple[str, str], int] = defaultdict(int)
+    """Every acknowledged message was received, and stands at most once in the app's record."""
+    texts: Counter[tuple[str, str]] = Counter()
     for record in books.evidence.records:
-        if record.key is not None and (name := parse_key(record.key)) is not None:
-            for _, text in record.messages:
-                for ack_text in _marks(text):
-                    texts[name[0], ack_text] += 1
+        if record.key is not None:
+            code = record.key.rpartition("-")[0]
+            texts.update((code, mark) for _, text in record.messages for mark in _marks(text))
+    acked: defaultdict[str, set[str]] = defaultdict(set)
+    for ack in books.evidence.acks:
+        if ack.what == "message":
+            acked[ack.code].add(ack.text)
+    for code, marks in acked.items():
+        received = sum(hop.kind == "message.received" for hop in books.known[code].hops) if code in books.known else 0
+        if received < len(marks):
+            detail = f"{len(marks)} messages acknowledged, {received} received"
+            yield Finding(kind="lost_message", subject=code, detail=detail)
+        for mark in sorted(marks):
+            if texts[code, mark] > 1:
+                yield Finding(kind="doubled", subject=code, detail=f"{mark} stands there {texts[code, mark]} times")
+
+
+def _sayings(books: _Books) -> Iterator[Finding]:
+    """A message that was carried is said once."""
     for key, hop in books.begun.items():
-        if hop.operation == "message" and hop.app is not None and len(books.said[hop.app, key]) > 1:
-            times = len(books.said[hop.app, key])
-            yield Finding(kind="doubled", subject=key, detail=f"said {times} times in {hop.app}")
-    for ack in {ack.key: ack for ack in books.evidence.acks if ack.what == "message"}.values():
-        times = texts[ack.code, ack.text]
-        states = [state for key, state in books.states.items() if key.rpartition("-")[0] == ack.code]
+        if hop.operation != "message" or hop.app is None:
+            continue
+        times = len(books.said[hop.app, key])
         if times > 1:
-            yield Finding(kind="doubled", subject=ack.key, detail=f"the message stands {times} times in {ack.app}")
-        if not times and set(states) == {"accepted"} and books.evidence.levels[ack.app] in EXACT:
-            yield Finding(kind="lost", subject=ack.key, detail=f"the message to {ack.code} is not in {ack.app}")
+            yield Finding(kind="doubled", subject=key, detail=f"said {times} times in {hop.app}")
+        if not times and books.states[key] == "accepted":
+            yield Finding(kind="lost", subject=key, detail=f"accepted, and {hop.app} does not say it")
 
 
 def _marks(text: str) -> Iterator[str]:
