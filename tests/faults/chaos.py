@@ -1,7 +1,7 @@
 """Real-process chaos: the gateway as processes, five apps on real sockets, bad weather on every line between them,
 kills, frozen processes, restarted servers and jumping clocks; and clients that go on.
 
-By hand: `python -m tests.faults.chaos --deliveries 300 --seed 1 --database sqlite --json` prints one JSON object.
+By hand: `python -m tests.faults.chaos --deliveries 300 --seed 1 --database sqlite` prints one JSON object.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from gateway.issuer import development_token
 from gateway.sdk.clock import SystemClock, travel
 from gateway.sdk.manifest import read_manifest
 from gateway.sdk.sandbox_sender import QUIET_S
+from tests.faults.chaos_bugs import BUGS
 from tests.faults.chaos_clients import Clients, Journal, read_journal
 from tests.faults.chaos_evidence import MEANING, Reader, gathered
 from tests.faults.chaos_fleet import Fleet, Store, change_doors, environ_for, store
@@ -34,6 +35,8 @@ from tests.faults.town import Manifest, Town, town
 from tests.journeys.stage import ROOT
 
 APPS = ("cc112", "sigapdes", "singgah_di_barru", "sipendting", "ppid")
+LEAST_SHARE = 0.3
+"""Share of the deliveries that must have met a fault, else a campaign says too little."""
 _QUICK: Manifest = {
     "settle_s": SETTLE_S,
     "timeouts.connect": 1.0,
@@ -289,32 +292,59 @@ class Storm:
             assert answer.status == 200, await answer.text()
 
 
-def summary(outcome: Outcome, commit: str) -> dict[str, object]:
-    """Return a campaign's line for the transcript."""
+def _room(folder: Path, name: str) -> Path:
+    room = folder / name
+    room.mkdir()
+    return room
+
+
+async def caught(folder: Path, plan: Plan, bug: str) -> bool:
+    """Tell whether a small campaign reports a planted bug."""
+
+    small = msgspec.structs.replace(
+        plan, reports=40, bugs=(bug,), blows=("kill",), every_s=1.0, patience_s=10.0, at_once=12
+    )
+    outcome = await campaign(_room(folder, bug), small)
+    return bool(BUGS[bug].told_by & set(outcome.kinds))
+
+
+async def run(folder: Path, plan: Plan, *, planted: bool) -> dict[str, object]:
+    """Run a campaign, and with `planted` a small one for each bug; return its line for the transcript."""
+    began = asyncio.get_running_loop().time()
+
+    outcome = await campaign(_room(folder, "campaign"), plan)
+    faults = [f"{finding.kind}: {finding.subject}: {finding.detail}" for finding in outcome.findings]
+    if outcome.faulted < LEAST_SHARE * outcome.deliveries:
+        faults.append(f"only {outcome.faulted} of {outcome.deliveries} deliveries met a fault")
+    bugs = [bug for bug in BUGS if planted and await caught(folder, plan, bug)]
+    if planted:
+        faults += [f"the planted bug {bug} went unnoticed" for bug in BUGS if bug not in bugs]
     told = msgspec.to_builtins(outcome)
-    counts = {name: told[name] for name in ("reports", "messages", "deliveries", "faulted", "ambiguous", "parked")}
+    counts = ("reports", "messages", "deliveries", "faulted", "ambiguous", "parked", "tries")
     return {
-        "campaign": f"chaos-{outcome.database}",
+        "campaign": f"chaos:{outcome.database}",
         "seed": outcome.seed,
-        "commit": commit,
-        "counts": counts | {"tries": outcome.tries},
-        "faults": outcome.faults,
-        "findings": told["findings"],
-        "bugs_caught": [],
+        **{name: told[name] for name in counts},
+        "injected": outcome.faults,
+        "bugs_caught": bugs,
+        "faults": faults,
+        "seconds": round(asyncio.get_running_loop().time() - began, 1),
+        "good": not faults,
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Run one campaign and print what came of it; exit status 1 if anything is not as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.chaos")
     parser.add_argument("--deliveries", type=int, default=300, help="reports to file; each is a delivery at least")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--bugs", default="", help="plant these: names with commas between")
-    parser.add_argument("--every", type=float, default=2.0, help="seconds between two blows")
-    parser.add_argument("--at-once", type=int, default=12)
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--planted", action="store_true", help="plant each bug too, in a small campaign of its own")
+    parser.add_argument("--bugs", default="", help="plant these in the campaign itself: names with commas between")
+    parser.add_argument("--every", type=float, default=3.0, help="seconds between two blows")
+    parser.add_argument("--at-once", type=int, default=24)
+    parser.add_argument("--json", action="store_true", help="print one JSON object (as without it)")
+    given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="gateway-chaos-"))
     plan = Plan(
         reports=given.deliveries,
@@ -324,14 +354,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         at_once=given.at_once,
         bugs=tuple(name for name in given.bugs.split(",") if name),
     )
-    outcome = asyncio.run(campaign(folder, plan))
-    json.dump(summary(outcome, ""), sys.stdout, indent=None if given.json else 2)
-    sys.stdout.write("\n")
-    if outcome.findings:
-        sys.stderr.write(f"look at {folder}\n")
-    else:
+    told = asyncio.run(run(folder, plan, planted=given.planted))
+    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+    if told["good"]:
         shutil.rmtree(folder)
-    sys.exit(1 if outcome.findings else 0)
+    else:
+        sys.stderr.write(f"look at {folder}\n")
+    sys.exit(0 if told["good"] else 1)
 
 
 if __name__ == "__main__":

@@ -172,7 +172,9 @@ class _Books:
                 if hop.kind == "delivery.queued":
                     self.begun[hop.delivery] = hop
                 self.attempts[hop.delivery] += hop.kind == "delivery.attempt"
-                self.answered[hop.delivery] += hop.http is not None and hop.operation != "find"
+                # Before it writes a connector may read, and what it then puts off has never been written.
+                written = hop.kind in {"delivery.accepted", "delivery.unsure"} and hop.operation != "find"
+                self.answered[hop.delivery] += written and hop.http is not None
 
     def opens(self) -> Iterator[tuple[str, str]]:
         """Yield app and key of every delivery that opens a record."""
