@@ -31,6 +31,8 @@ from gateway.model.delivery import (
 from gateway.model.entry import Hop
 from gateway.model.principal import GATEWAY
 
+NOT_FOUND: Final = "not_found"
+"""Cause of a delivery that is held because its app, which can only be searched, does not show it."""
 _IDLE: Final = 0.5
 _BATCH: Final = 50
 _log = structlog.get_logger()
@@ -108,6 +110,8 @@ class Reconciler:
         real, fraction = self._ledger.clock.real(), self._ledger.entropy.fraction()
         following = after_look(standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after)
         hop = hop_of(self.app, claimed.row, outcome, operation="find")
+        if following.state is DeliveryState.HELD and not outcome.cause:
+            outcome = msgspec.structs.replace(outcome, cause=NOT_FOUND)
         try:
             await self._move(claimed, following, hop, outcome, "find")
         except Taken:
