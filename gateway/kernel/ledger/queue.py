@@ -6,11 +6,11 @@ the entry "about to send" is written, all committed before any socket opens.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, or_, select, update
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
@@ -35,32 +35,68 @@ _LANE = t.delivery.alias("earlier")
 _BLOCKING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE, DeliveryState.HELD)
 
 
-def _first_in_lane() -> Any:
-    """No earlier delivery of the same case is under way; a dead `open` blocks too (later words need its record)."""
-    return ~exists().where(
-        _LANE.c.case_id == t.delivery.c.case_id,
-        _LANE.c.number < t.delivery.c.number,
-        or_(
-            _LANE.c.state.in_(_BLOCKING),
-            and_(_LANE.c.state == DeliveryState.DEAD, _LANE.c.command == Command.OPEN),
+_FIRST_IN_LANE: Final = ~exists().where(
+    _LANE.c.case_id == t.delivery.c.case_id,
+    _LANE.c.number < t.delivery.c.number,
+    or_(
+        _LANE.c.state.in_(_BLOCKING),
+        and_(_LANE.c.state == DeliveryState.DEAD, _LANE.c.command == Command.OPEN),
+    ),
+)
+"""No earlier delivery of the same case is under way; a dead `open` blocks too (later words need its record)."""
+
+_WITH_REPORT: Final = (
+    select(
+        t.delivery,
+        t.report.c.code,
+        t.report.c.wrapped,
+        t.report.c.kek,
+        t.cases.c.number.label("case_number"),
+    )
+    .join(t.report, t.report.c.id == t.delivery.c.report_id)
+    .join(t.cases, t.cases.c.id == t.delivery.c.case_id)
+    .where(t.delivery.c.app.in_(bindparam("apps", expanding=True)))
+    .order_by(t.delivery.c.due_at, t.delivery.c.id)
+    .limit(bindparam("most"))
+)
+
+
+def _due(first_in_lane: ColumnElement[bool]) -> Select[Any]:
+    """Return the statement for deliveries that may be claimed: made once, for it is asked all the time."""
+    return _WITH_REPORT.where(
+        t.delivery.c.state == DeliveryState.QUEUED,
+        t.delivery.c.emergency == bindparam("emergency"),
+        t.delivery.c.due_at <= bindparam("real"),
+        first_in_lane,
+    )
+
+
+_DUE: Final = _due(_FIRST_IN_LANE)
+_UNSETTLED: Final = _WITH_REPORT.where(
+    or_(
+        and_(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until <= bindparam("real")),
+        and_(
+            t.delivery.c.state == DeliveryState.UNSURE,
+            t.delivery.c.due_at <= bindparam("real"),
+            or_(t.delivery.c.settle_at.is_(None), t.delivery.c.settle_at <= bindparam("now")),
         ),
     )
-
-
-def _due(state: DeliveryState, emergency: bool, apps: Sequence[str], real: datetime) -> Any:
-    return (
-        select(
-            t.delivery,
-            t.report.c.code,
-            t.report.c.wrapped,
-            t.report.c.kek,
-            t.cases.c.number.label("case_number"),
-        )
-        .join(t.report, t.report.c.id == t.delivery.c.report_id)
-        .join(t.cases, t.cases.c.id == t.delivery.c.case_id)
-        .where(t.delivery.c.state == state, t.delivery.c.app.in_(apps), t.delivery.c.emergency == emergency)
-        .order_by(t.delivery.c.due_at, t.delivery.c.id)
+)
+_CLAIM: Final = (
+    update(t.delivery)
+    .where(
+        t.delivery.c.id == bindparam("b_id"),
+        t.delivery.c.state == bindparam("b_state"),
+        t.delivery.c.attempt == bindparam("b_attempt"),
     )
+    .values(
+        state=DeliveryState.SENDING,
+        attempt=bindparam("attempt_now"),
+        lease_until=bindparam("lease"),
+        worker=bindparam("by"),
+        updated_at=bindparam("real"),
+    )
+)
 
 
 def claim(
@@ -76,32 +112,26 @@ def claim(
 
     `act` carries the actor, the cause and the clocks of the claim; its entries are written here.
     """
-    statement = (
-        _due(DeliveryState.QUEUED, emergency, apps, act.real)
-        .where(t.delivery.c.due_at <= act.real, _first_in_lane())
-        .limit(limit)
-    )
+    statement = _DUE
     if connection.dialect.name == "postgresql":
         # The stream's row is the report's lock: taken first here as in every act, skipped where it is busy.
         statement = statement.join(t.stream, t.stream.c.name == t.report.c.code)
         statement = statement.with_for_update(of=t.stream, skip_locked=True)
     claimed: list[Claimed] = []
-    for found in connection.execute(statement).mappings().all():
+    asked = {"apps": list(apps), "emergency": emergency, "real": act.real, "most": limit}
+    for found in connection.execute(statement, asked).mappings().all():
         row = {column.name: found[column.name] for column in t.delivery.columns}
         moved = connection.execute(
-            update(t.delivery)
-            .where(
-                t.delivery.c.id == row["id"],
-                t.delivery.c.state == row["state"],
-                t.delivery.c.attempt == row["attempt"],
-            )
-            .values(
-                state=DeliveryState.SENDING,
-                attempt=row["attempt"] + 1,
-                lease_until=act.real + lease,
-                worker=worker,
-                updated_at=act.real,
-            )
+            _CLAIM,
+            {
+                "b_id": row["id"],
+                "b_state": row["state"],
+                "b_attempt": row["attempt"],
+                "attempt_now": row["attempt"] + 1,
+                "lease": act.real + lease,
+                "by": worker,
+                "real": act.real,
+            },
         )
         if moved.rowcount != 1:
             continue
@@ -143,28 +173,7 @@ def expire_leases(connection: Connection, real: datetime) -> int:
 
 def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: datetime, limit: int) -> list[Claimed]:
     """Return deliveries that need to be looked at: leases that ran out, and unsure ones that have settled."""
-    ready = or_(
-        and_(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until <= real),
-        and_(
-            t.delivery.c.state == DeliveryState.UNSURE,
-            t.delivery.c.due_at <= real,
-            or_(t.delivery.c.settle_at.is_(None), t.delivery.c.settle_at <= now),
-        ),
-    )
-    statement = (
-        select(
-            t.delivery,
-            t.report.c.code,
-            t.report.c.wrapped,
-            t.report.c.kek,
-            t.cases.c.number.label("case_number"),
-        )
-        .join(t.report, t.report.c.id == t.delivery.c.report_id)
-        .join(t.cases, t.cases.c.id == t.delivery.c.case_id)
-        .where(t.delivery.c.app.in_(apps), ready)
-        .order_by(t.delivery.c.due_at, t.delivery.c.id)
-        .limit(limit)
-    )
+    asked = {"apps": list(apps), "now": now, "real": real, "most": limit}
     return [
         Claimed(
             row={column.name: found[column.name] for column in t.delivery.columns},
@@ -174,7 +183,7 @@ def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: 
             kek=found["kek"],
             expired_lease=found["state"] == DeliveryState.SENDING,
         )
-        for found in connection.execute(statement).mappings()
+        for found in connection.execute(_UNSETTLED, asked).mappings()
     ]
 
 

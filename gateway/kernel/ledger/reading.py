@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import BindParameter, Connection, bindparam, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.parts import CaseRef, ReportRef
@@ -67,6 +67,27 @@ NUMBERS: Final = (t.reference.c.at, t.reference.c.kind, t.reference.c.value)
 """The order of an app's numbers for a case: as they became known."""
 
 
+_REPORT: Final[BindParameter[UUID]] = bindparam("report")
+# Made once: what SQLAlchemy does to make a statement anew costs several times what it does to run it.
+_CASES: Final = select(t.cases).where(t.cases.c.report_id == _REPORT).order_by(t.cases.c.number)
+_NUMBERS: Final = select(t.reference).where(t.reference.c.report_id == _REPORT).order_by(*NUMBERS)
+_RUNNING: Final = (
+    select(t.deadline)
+    .where(t.deadline.c.report_id == _REPORT, t.deadline.c.state == "running")
+    .order_by(t.deadline.c.by, t.deadline.c.clock)
+)
+_ASKS: Final = select(t.ask).where(t.ask.c.report_id == _REPORT, t.ask.c.state == "open").order_by(t.ask.c.id)
+_EVENTS: Final = select(t.event).where(t.event.c.case_id.in_(bindparam("cases", expanding=True)))
+_OF_CASE: Final = (
+    select(t.cases)
+    .join(t.reference, t.reference.c.case_id == t.cases.c.id)
+    .where(t.reference.c.app == bindparam("app"), t.reference.c.value.in_(bindparam("numbers", expanding=True)))
+    .limit(1)
+)
+_OF_KEY: Final = select(t.delivery).where(t.delivery.c.key.in_(bindparam("keys", expanding=True)))
+_OF_ID: Final = select(t.delivery).where(t.delivery.c.id == bindparam("delivery"))
+
+
 def case_ref(row: Row) -> CaseRef:
     """Return what an act needs to change this case."""
     return CaseRef(id=row["id"], number=row["number"], app=row["app"], version=row["version"])
@@ -76,19 +97,11 @@ def _whole(connection: Connection, row: Any) -> Whole | None:
     if row is None:
         return None
     report = dict(row)
-    mine = t.cases.c.report_id == report["id"]
-    cases = connection.execute(select(t.cases).where(mine).order_by(t.cases.c.number)).mappings()
-    numbers = connection.execute(
-        select(t.reference).where(t.reference.c.report_id == report["id"]).order_by(*NUMBERS)
-    ).mappings()
-    running = connection.execute(
-        select(t.deadline)
-        .where(t.deadline.c.report_id == report["id"], t.deadline.c.state == "running")
-        .order_by(t.deadline.c.by, t.deadline.c.clock)
-    ).mappings()
-    asks = connection.execute(
-        select(t.ask).where(t.ask.c.report_id == report["id"], t.ask.c.state == "open").order_by(t.ask.c.id)
-    ).mappings()
+    mine = {"report": report["id"]}
+    cases = connection.execute(_CASES, mine).mappings()
+    numbers = connection.execute(_NUMBERS, mine).mappings()
+    running = connection.execute(_RUNNING, mine).mappings()
+    asks = connection.execute(_ASKS, mine).mappings()
     return Whole(
         report=report,
         cases=tuple(dict(case) for case in cases),
@@ -122,7 +135,7 @@ def report_by_number(connection: Connection, scope: Scope, number: str) -> list[
 def events_of(connection: Connection, case_ids: Sequence[UUID]) -> dict[UUID, list[CaseEvent]]:
     """Return all events of cases, by case, ready to be folded."""
     found: dict[UUID, list[CaseEvent]] = {case_id: [] for case_id in case_ids}
-    for row in connection.execute(select(t.event).where(t.event.c.case_id.in_(case_ids))).mappings():
+    for row in connection.execute(_EVENTS, {"cases": list(case_ids)}).mappings():
         found[row["case_id"]].append(
             CaseEvent(
                 id=row["event_id"],
@@ -209,25 +222,20 @@ def clocks(connection: Connection, report_id: UUID) -> set[str]:
 
 def case_by_number(connection: Connection, app: str, values: Sequence[str]) -> Row | None:
     """Return the case that one of an app's numbers names."""
-    found = connection.execute(
-        select(t.cases)
-        .join(t.reference, t.reference.c.case_id == t.cases.c.id)
-        .where(t.reference.c.app == app, t.reference.c.value.in_(values))
-        .limit(1)
-    )
+    found = connection.execute(_OF_CASE, {"app": app, "numbers": list(values)})
     row = found.mappings().first()
     return None if row is None else dict(row)
 
 
 def delivery_by_key(connection: Connection, keys: Sequence[str]) -> list[Row]:
     """Return the deliveries that keys name."""
-    found = connection.execute(select(t.delivery).where(t.delivery.c.key.in_(keys)))
+    found = connection.execute(_OF_KEY, {"keys": list(keys)})
     return [dict(row) for row in found.mappings()]
 
 
 def delivery_by_id(connection: Connection, delivery_id: UUID) -> Row | None:
     """Return a delivery."""
-    row = connection.execute(select(t.delivery).where(t.delivery.c.id == delivery_id)).mappings().first()
+    row = connection.execute(_OF_ID, {"delivery": delivery_id}).mappings().first()
     return None if row is None else dict(row)
 
 
