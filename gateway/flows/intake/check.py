@@ -41,9 +41,10 @@ class Checker:
         service = self._policy.services.get(body.service)
         if service is None or not service.active:
             raise refused([Fault(code="unknown-service", pointer="/service", params={"service": body.service})])
+        phone = e164(body.reporter.phone) if body.reporter.phone else None
         faults = [
             *self._place(body.place, _MARGIN_M if service.emergency else 0.0),
-            *_reporter(body.reporter),
+            *_reporter(body.reporter, phone),
             *_occurred(body.occurred_at, now),
             *attribute_faults(service, body.attributes),
             *_needs(service, body),
@@ -69,7 +70,7 @@ class Checker:
                 attributes=kept_answers(service, body.attributes),
                 reporter=Reporter(
                     name=_clean(body.reporter.name),
-                    phone=e164(body.reporter.phone) if body.reporter.phone else None,
+                    phone=phone,
                     email=_clean(body.reporter.email),
                     national_id=nik.compact(body.reporter.national_id) if body.reporter.national_id else None,
                 ),
@@ -107,8 +108,8 @@ def _missing(pointer: str) -> Fault:
     return Fault(code="missing-field", pointer=pointer)
 
 
-def _reporter(reporter: ReporterBody) -> Iterator[Fault]:
-    if reporter.phone and e164(reporter.phone) is None:
+def _reporter(reporter: ReporterBody, phone: str | None) -> Iterator[Fault]:
+    if reporter.phone and phone is None:
         yield Fault(code="bad-phone", pointer="/reporter/phone")
     if reporter.national_id is not None:
         try:

@@ -17,7 +17,7 @@ from gateway.kernel.ledger.parts import CaseRef, Change, PendingEntry, ReportRef
 from gateway.kernel.ledger.vault import ReportKey
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import Command, DeliveryState, Next
-from gateway.model.entry import Hop
+from gateway.model.entry import Hop, stamp
 from gateway.model.link import LinkKind
 from gateway.model.principal import Actor
 from gateway.model.status import Status
@@ -49,6 +49,7 @@ class Act:
         self._texter = texter
         self._texted: set[tuple[UUID, str]] = set()
         self._last_id = 0
+        self._stamp: str | None = None
         self.inserts: list[tuple[Table, dict[str, Any]]] = []
         self.changes: list[Change] = []
         self.entries: list[PendingEntry] = []
@@ -58,9 +59,16 @@ class Act:
         self.alerts: list[dict[str, Any]] = []
 
     def new_id(self) -> UUID:
-        """Make a row id; ids grow with time, and within one act in the order in which they were made."""
-        self._last_id = max(uuid7(self.now, self.entropy).int, self._last_id + 1)
+        """Make a row id; ids grow with time, and within one act one by one."""
+        self._last_id = self._last_id + 1 if self._last_id else uuid7(self.now, self.entropy).int
         return UUID(int=self._last_id)
+
+    @property
+    def stamp(self) -> str:
+        """When this is done, as entries say it."""
+        if self._stamp is None:
+            self._stamp = stamp(self.now)
+        return self._stamp
 
     def insert(self, table: Table, **values: Any) -> None:
         """Add a row (verbs of this class and of the ledger only)."""

@@ -1,7 +1,7 @@
 """Applies acts inside a transaction: the only place that writes.
 
 Written once, synchronously, over SQLAlchemy Core; the SQLite writer thread calls it directly, PostgreSQL through
-`run_sync`. Several acts share one transaction; one that fails is dropped alone.
+`run_sync`. Several acts share one transaction; if one fails, they are applied anew, and it is dropped alone.
 """
 
 import sqlite3
@@ -9,14 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, update
+from sqlalchemy import Connection, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.parts import PendingEntry
-from gateway.model.entry import VERSION, Entry, canonical, leaf_hash, stamp
+from gateway.kernel.ledger.rows import insert_rows
+from gateway.model.entry import VERSION, Entry, canonical, leaf_hash
 
 ORDER: Final = [
     t.report,
@@ -63,38 +64,34 @@ class Unfit(Dropped):
         self.table = table
 
 
-def apply(connection: Connection, acts: Sequence[Act]) -> list[Dropped | None]:
-    """Apply acts in one transaction; return for each None, or why it was dropped.
+def apply(connection: Connection, acts: Sequence[Act]) -> None:
+    """Apply acts in one transaction, all or none. Raises Stale, IntegrityError, and what the database raises."""
+    _write(connection, sorted(acts, key=_sort_key))
 
-    First all together. If any of them fails, the work is undone and each is applied behind a savepoint of its
-    own, so that only the one at fault is dropped. Raises for faults of the database itself.
-    """
-    if len(acts) > 1:
-        ordered = sorted(acts, key=_sort_key)
-        whole = connection.begin_nested()
-        try:
-            _write(connection, ordered)
-        except (Stale, IntegrityError):
-            whole.rollback()
-        else:
-            whole.commit()
-            return [None] * len(acts)
+
+def apply_each(connection: Connection, acts: Sequence[Act]) -> list[Dropped | None]:
+    """Apply acts in one transaction, each behind a savepoint of its own, so that only the one at fault is dropped;
+    return for each None, or why it was dropped. Raises for faults of the database itself."""
     results: dict[int, Dropped | None] = {}
     for index, act in sorted(enumerate(acts), key=lambda pair: _sort_key(pair[1])):
         results[index] = _alone(connection, act)
     return [results[index] for index in range(len(acts))]
 
 
+def dropped(fault: Stale | IntegrityError) -> Dropped:
+    """Return why the only act of a transaction was dropped."""
+    if isinstance(fault, Stale):
+        return fault
+    return Taken(_table_of(fault)) if _is_second(fault) else Unfit(_table_of(fault))
+
+
 def _alone(connection: Connection, act: Act) -> Dropped | None:
     point = connection.begin_nested()
     try:
         _write(connection, [act])
-    except Stale as stale:
+    except (Stale, IntegrityError) as fault:
         point.rollback()
-        return stale
-    except IntegrityError as clash:
-        point.rollback()
-        return Taken(_table_of(clash)) if _is_second(clash) else Unfit(_table_of(clash))
+        return dropped(fault)
     point.commit()
     return None
 
@@ -134,8 +131,8 @@ def _write(connection: Connection, acts: Sequence[Act]) -> None:
             row = _entry_row(act, pending, heads[pending.stream])
             rows[t.entry.name][frozenset(row)].append(row)
     for table in ORDER:
-        for batch in rows[table.name].values():
-            connection.execute(insert(table), batch)
+        for columns, batch in rows[table.name].items():
+            insert_rows(connection, table, columns, batch)
     for act in acts:
         for change in act.changes:
             _change(connection, change.table, change.where, change.values)
@@ -153,13 +150,14 @@ def _advance(connection: Connection, acts: Iterable[Act]) -> dict[str, int]:
         for pending in act.entries:
             counts[pending.stream] += 1
     if fresh:
-        connection.execute(insert(t.stream), [{"name": name, "head": counts[name]} for name in sorted(fresh)])
+        insert_rows(connection, t.stream, _STREAM, [{"name": name, "head": counts[name]} for name in sorted(fresh)])
     heads = dict.fromkeys(fresh, 0)
     for name in sorted(counts.keys() - fresh):
         heads[name] = _advance_one(connection, name, counts[name]) - counts[name]
     return heads
 
 
+_STREAM: Final = frozenset({"name", "head"})
 _ADVANCE: Final = (
     update(t.stream)
     .where(t.stream.c.name == bindparam("b_name"))
@@ -186,7 +184,7 @@ def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
             id=row_id.hex,
             stream=pending.stream,
             seq=seq,
-            at=stamp(act.now),
+            at=act.stamp,
             kind=pending.kind,
             cause=act.cause,
             **fields,

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
-from gateway.kernel.ledger.apply import Dropped, Stale, apply
+from gateway.kernel.ledger.apply import Dropped, Stale, apply, apply_each, dropped
 from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
 from gateway.kernel.ledger.keyring import Keyring, check_owner, load_keyring
 from gateway.kernel.ledger.parts import Texter
@@ -119,7 +120,12 @@ class Ledger:
         return await self._store.write(expire_leases, self.clock.real())
 
     async def _group(self, acts: Sequence[Act]) -> list[Dropped | None]:
-        return await self._store.write(apply, acts)
+        """Commit acts: first all together; if any of them cannot be, nothing was done and each stands for itself."""
+        try:
+            await self._store.write(apply, acts)
+        except (Stale, IntegrityError) as fault:
+            return [dropped(fault)] if len(acts) == 1 else await self._store.write(apply_each, acts)
+        return [None] * len(acts)
 
 
 def instance_of(connection: Connection) -> str | None:
