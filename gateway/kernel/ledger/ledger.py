@@ -109,9 +109,13 @@ class Ledger:
         """Take up queued deliveries that are due (see `queue.claim`). Raises Unavailable as `read` does."""
         if not apps:
             return []
-        act = self.act(GATEWAY, f"worker:{worker}")
+
+        def take(connection: Connection) -> list[Claimed]:
+            # Its act is made in here: a transaction that broke is begun again with a fresh one.
+            return claim(connection, self.act(GATEWAY, f"worker:{worker}"), apps, emergency, limit, lease, worker)
+
         try:
-            return await self._store.write(claim, act, apps, emergency, limit, lease, worker)
+            return await self._store.write(take)
         except UNREACHABLE as fault:
             raise Unavailable(type(fault).__name__) from fault
 
