@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 
 
 class Ledger:
-    """Commits acts and reads rows. Open with `Ledger.open`, close with `close`."""
+    """Commits acts and reads rows. Open with `Ledger.open`, close with `close`; or put it together and `start` it."""
 
     def __init__(self, store: Store, keyring: Keyring, clock: Clock, entropy: Entropy) -> None:
         self.clock, self.entropy, self.keyring = clock, entropy, keyring
@@ -65,8 +65,12 @@ class Ledger:
                 )
             unless_opened.pop_all()
         ledger = cls(store, keyring, clock, entropy)
-        ledger._writer.start()
+        ledger.start()
         return ledger
+
+    def start(self) -> None:
+        """Begin to commit, on the running loop. `open` has done so; for a ledger that was put together by hand."""
+        self._writer.start()
 
     async def close(self) -> None:
         """Commit what is queued and let go of the database."""
