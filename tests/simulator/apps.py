@@ -85,6 +85,8 @@ class SimApp:
         self.owed: list[tuple[str, Said]] = []
         """What was said and nobody was told yet."""
         self.changes: list[tuple[str, Said]] = []
+        self.talking = 0
+        """How many officers have something left to say."""
         self._by_key: dict[str, Record] = {}
         self._loop, self._time, self._random = loop, time, random
         self._skew = timedelta(seconds=random.uniform(-200, 200))
@@ -108,6 +110,7 @@ class SimApp:
         self._by_key[key] = record
         self._effect(key, "open", record)
         self._tell(record, record.history[0])
+        self.talking += 1
         self._loop.call_later(self._random.uniform(0.05, 40.0), self._officer, record)
         return Answered(201, self._row(record, key))
 
@@ -160,8 +163,10 @@ class SimApp:
         said = Said(last.number + 1, self.now(), self._random.choice(_NEXT[last.word]))
         record.history.append(said)
         self._tell(record, said)
-        if said.number < 7 and self._random.random() < 0.6:
+        if said.number < 6 and self._random.random() < 0.4:
             self._loop.call_later(self._random.uniform(0.05, 40.0), self._officer, record)
+        else:
+            self.talking -= 1
 
     def _tell(self, record: Record, said: Said) -> None:
         self.changes.append((record.reference, said))

@@ -75,7 +75,7 @@ LATER: Final = ("says 429 in seconds", "says 429 with a date", "says 503 with Re
 REFUSED: Final = ("says 422", "says 401")
 AMBIGUOUS: Final = frozenset({*NO_EFFECT, *EFFECT})
 """Faults after which the gateway cannot know whether its command took effect."""
-_COMMANDS: Final = (*NOT_SENT * 2, *NO_EFFECT * 2, *EFFECT * 3, *LATER * 2, *("slow",) * 4, "says 422")
+_COMMANDS: Final = (*NOT_SENT * 2, *NO_EFFECT * 2, *EFFECT * 3, *LATER, *("slow",) * 4, "says 422")
 _QUESTIONS: Final = ("no connection", "cut before the app", "says 500", "says 404 in HTML", "hangs unheard", "slow")
 _RARE: Final = 0.004
 """Share of faults that are a 401: it pauses the whole app for a minute."""
@@ -177,7 +177,7 @@ class Line(Http):
 
     def _said(self, fault: str) -> Answer:
         """Return an answer that comes without any effect."""
-        wait = self._random.randrange(1, 8)
+        wait = self._random.randrange(1, 4)
         now = self._true()
         until = format_datetime(now + timedelta(seconds=wait), usegmt=True)
         status, headers, body = {

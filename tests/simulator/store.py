@@ -15,7 +15,7 @@ from gateway.kernel.ledger.engine import sqlite_engine
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_LATENCY: Final = 0.004
+_LATENCY: Final = 0.06
 """Seconds, at most, to a database and as much back."""
 
 

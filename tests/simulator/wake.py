@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Collection
 from typing import Final
 
-GATHER_S: Final = 0.2
+GATHER_S: Final = 1.0
 
 
 class Patience:

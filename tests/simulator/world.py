@@ -11,13 +11,14 @@ import hashlib
 import logging
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
 import msgspec
 import structlog
+from sqlalchemy import select
 
 from gateway.flows.desk.who import Desk
 from gateway.kernel.ledger import Keyring
@@ -40,7 +41,9 @@ LONGEST_S: Final = 3600.0
 _PATIENCE: Final = 6.0
 _PATIENCE_AT_LAST: Final = 20.0
 _LONGEST_STORM_S: Final = 180.0
-_UNDER_WAY: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE)
+_UNDER_WAY: Final = frozenset({DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE})
+_PARKED: Final = frozenset({DeliveryState.HELD, DeliveryState.DEAD})
+_OVER: Final = frozenset({DeliveryState.ACCEPTED, DeliveryState.CANCELLED})
 PERSON: Final = Actor(kind="operator", ref="k4m2n6p7q3r5s7tv", org="PUPR")
 _DESK: Final = Desk(scope=EVERYTHING, actor=PERSON, agency=None, by="PUPR")
 
@@ -54,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     commands: float = 0.45
     questions: float = 0.25
     kill_every_s: float = 15.0
-    pause_every_s: float = 10.0
+    pause_every_s: float = 20.0
     step_every_s: float = 20.0
     break_every_s: float = 10.0
     persons: bool = True
@@ -83,6 +86,7 @@ class World:
         self.storm = False
         self.patience = Patience(_PATIENCE)
         self.persons_from = float("inf")
+        self._calling = 0
         self._codes: list[tuple[str, bool]] = []
         self._cases: Counter[str] = Counter()
 
@@ -177,6 +181,7 @@ class World:
                 body = app.callback(reference, said)
                 for _ in range(2 if self.storm and self.random.random() < 0.3 else 1):
                     delay = self.random.expovariate(0.3) if self.storm else 0.1
+                    self._calling += 1
                     self.loop.call_later(delay, self._call_back, app, body)
             await asyncio.sleep(0.2)
 
@@ -189,6 +194,7 @@ class World:
                 task = self._door().hook(app.name, body)
                 await asyncio.wait([task], timeout=10)
                 if task.done() and not task.cancelled() and task.exception() is None:
+                    self._calling -= 1
                     return
             self.weather.counts["webhook unanswered"] += 1
             await asyncio.sleep(self.random.uniform(1, 20))
@@ -240,14 +246,18 @@ class World:
         end = self.loop.time() + _LONGEST_STORM_S
         while self.loop.time() < end:
             await asyncio.sleep(2.0)
-            states = Counter(row["state"] in _UNDER_WAY for row in rows_of(self.store, t.delivery))
-            if states[True] < 0.1 * states.total():
+            under_way = sum(state in _UNDER_WAY for _, _, state, _ in self._lanes())
+            if under_way < 0.1 * self.filed:
                 return
 
     def _is_quiet(self) -> bool:
-        if any(row["state"] in _UNDER_WAY and self._first(row) for row in rows_of(self.store, t.delivery)):
+        """Tell whether nothing will happen any more but by a person."""
+        if self._calling or any(app.owed or app.talking for app in self.apps.values()):
             return False
-        if any(app.owed for app in self.apps.values()):
+        if any(state in _UNDER_WAY for _, _, state in self._first_of_lanes()):
+            return False
+        read = {row["app"]: int(row["cursor"] or 0) for row in rows_of(self.store, t.cursor)}
+        if any(read.get(app.name, 0) < len(app.changes) for app in self.apps.values() if not app.hears):
             return False
         known = {(row["app"], row["value"]) for row in rows_of(self.store, t.reference)}
         return not any(
@@ -255,27 +265,28 @@ class World:
             for row in rows_of(self.store, t.inbox)
         )
 
-    def _first(self, row: dict[str, Any]) -> bool:
-        """Tell whether nothing that waits for a person keeps a delivery waiting."""
-        if row["state"] != DeliveryState.QUEUED:
-            return True
-        lane = [
-            other
-            for other in rows_of(self.store, t.delivery)
-            if other["case_id"] == row["case_id"] and other["number"] < row["number"]
-        ]
-        return not any(other["state"] in {DeliveryState.HELD, DeliveryState.DEAD} for other in lane)
+    def _lanes(self) -> Sequence[Any]:
+        """Return case, key, state and number of every delivery, lane by lane in order."""
+        columns = (t.delivery.c.case_id, t.delivery.c.key, t.delivery.c.state, t.delivery.c.number)
+        statement = select(*columns).order_by(t.delivery.c.case_id, t.delivery.c.number)
+        return self.store.look(lambda connection: connection.execute(statement).all())
+
+    def _first_of_lanes(self) -> Iterator[tuple[Any, str, str]]:
+        """Yield of every lane the first delivery that is not over."""
+        lane = None
+        for case, key, state, _ in self._lanes():
+            if case != lane and state not in _OVER:
+                lane = case
+                yield case, key, state
 
     async def _person(self) -> None:
         """Deal with what was parked as a person does: look in the app, then say that it arrived, or send it again."""
         await asyncio.sleep(2 * SETTLE_S + 30)  # what is still on the line has come to its end
         while True:
-            stuck = [
-                row for row in rows_of(self.store, t.delivery) if row["state"] in {"held", "dead"} and self._first(row)
-            ]
+            stuck = {key for _, key, state in self._first_of_lanes() if state in _PARKED}
             if not stuck:
                 return
-            for row in stuck:
+            for row in [row for row in rows_of(self.store, t.delivery) if row["key"] in stuck]:
                 self.held_at_first.append(row["key"])
                 record = self.apps[row["app"]].of_key(row["key"])
                 mover = self.offices[0].mover
