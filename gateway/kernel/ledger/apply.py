@@ -6,10 +6,11 @@ Written once, synchronously, over SQLAlchemy Core; the SQLite writer thread call
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, Update, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -204,12 +205,19 @@ def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
     }
 
 
-def _change(connection: Connection, table: Table, where: Any, values: Any) -> None:
-    statement = update(table).values(**values)
-    for name, expected in where.items():
-        statement = statement.where(table.c[name] == expected)
-    if connection.execute(statement).rowcount != 1:
+def _change(connection: Connection, table: Table, where: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    shape = tuple((name, expected is None) for name, expected in where.items())
+    given = {f"is_{name}": expected for name, expected in where.items() if expected is not None}
+    given |= {f"set_{name}": value for name, value in values.items()}
+    if connection.execute(_update(table, shape, tuple(values)), given).rowcount != 1:
         raise Stale(table.name)
+
+
+@lru_cache(256)
+def _update(table: Table, where: tuple[tuple[str, bool], ...], values: tuple[str, ...]) -> Update:
+    """Return the update of rows where columns have the values `is_NAME` (or none), to the values `set_NAME`."""
+    fits = [table.c[name].is_(None) if null else table.c[name] == bindparam(f"is_{name}") for name, null in where]
+    return update(table).where(*fits).values({name: bindparam(f"set_{name}") for name in values})
 
 
 def _insert(connection: Connection, table: Table) -> Any:
