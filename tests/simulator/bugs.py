@@ -76,7 +76,7 @@ def no_fence() -> contextlib.AbstractContextManager[Any]:
         sent = claimed.row
 
         async def think() -> Act | None:
-            row, whole, known = await self._ledger.read(queries.standing, sent["id"])
+            row, whole, known = await self._ledger.read_together(queries.standing, sent["id"])
             act = self._ledger.act(GATEWAY, f"delivery:{sent['key']}")
             level = Level(self._host.level(self.app, sent["command"]))
             following = after_attempt(
