@@ -12,17 +12,27 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from gateway.demo.outline import outline
 from gateway.demo.people import ROLES, Company
 from gateway.demo.surroundings import APPS, World
 from gateway.demo.teller import Teller
 from gateway.demo.verdict import Scene
 from gateway.flows.audit import Trace, picture
+from gateway.flows.audit.words import Words
+from gateway.kernel.policy import Policy
 
 PLAY: Final = "play.sh"
 
 
-def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[str, str]], as_json: bool) -> None:
-    """Tell how every story ended; `titles` are by the story's name."""
+def outcome(
+    teller: Teller,
+    scenes: Sequence[Scene],
+    titles: Mapping[str, tuple[str, str]],
+    traces: Mapping[str, Trace],
+    words: Words,
+    as_json: bool,
+) -> None:
+    """Tell how every story ended, with its trace in short; `titles` are by the story's name, `traces` by code."""
     if as_json:
         scenarios = [_scenario(scene) for scene in scenes]
         sys.stdout.write(msgspec.json.encode({"scenarios": scenarios}).decode() + "\n")
@@ -35,21 +45,17 @@ def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[
         if scene.ok:
             teller.result(
                 True,
-                f"{indonesian}: {reports} laporan, masing-masing sekali di aplikasinya; {_way(scene)}",
-                f"{english}: {_count(reports, 'report')}, each once in its app; {scene.entries} entries",
+                f"[b]{indonesian}[/b]: {reports} laporan, sekali di tiap aplikasi; satu jejak, {scene.entries} catatan",
+                f"{english}: {_count(reports, 'report')}, once in each app; one trace, {scene.entries} entries",
             )
         else:
             teller.result(
                 False,
-                f"{indonesian}: {len(scene.faults)} hal tidak sesuai",
+                f"[b]{indonesian}[/b]: {len(scene.faults)} hal tidak sesuai",
                 f"{english}: {_count(len(scene.faults), 'thing')} not as it must be",
             )
-
-
-def _way(scene: Scene) -> str:
-    """Return the trace in short: its first report, how many more, through which apps, how many entries."""
-    more = len({case.code for case in scene.cases}) - 1
-    return f"{scene.code}{f' +{more}' if more else ''}: {' → '.join(scene.apps)}, {scene.entries} catatan"
+        if scene.code is not None and scene.code in traces:
+            teller.show(outline(traces[scene.code], words, teller.width))
 
 
 def _count(number: int, thing: str) -> str:
@@ -61,15 +67,17 @@ def _scenario(scene: Scene) -> dict[str, object]:
     return {"name": scene.name, "code": scene.code, "cases": cases, "entries": scene.entries, "ok": scene.ok}
 
 
-def trace(teller: Teller, whole: Trace) -> None:
-    """Print the trace of a story: the report itself and, of those linked to it, one for each app."""
+def trace(teller: Teller, whole: Trace, policy: Policy, file: Path) -> None:
+    """Print the trace of a story: the report itself and, of those linked to it, one for each app; and how the rest of
+    it, and any other, is read (`file` is the play file)."""
     if teller.silent:
         return
     brief, left_out = shortened(whole)
     teller.blank()
-    teller.show(picture(brief, "id", teller.width))
-    if left_out:
-        teller.line(f"  + {left_out} laporan lain · {left_out} more reports: gateway audit trace {whole.report.code}")
+    teller.show(picture(brief, "id", teller.width, policy))
+    more = f" (+ {left_out} laporan · {left_out} more reports)" if left_out else ""
+    teller.show(Text(f"\n# jejak seutuhnya, dan jejak lain · the whole trace, and any other{more}", "dim"))
+    teller.line(f". {shlex.quote(str(file))}; gateway audit trace {whole.report.code}")
 
 
 def shortened(whole: Trace) -> tuple[Trace, int]:
@@ -95,9 +103,8 @@ def shortened(whole: Trace) -> tuple[Trace, int]:
     return brief, len(left_out)
 
 
-def invite(teller: Teller, world: World, company: Company, scenes: Sequence[Scene]) -> None:
+def invite(teller: Teller, world: World, file: Path, scenes: Sequence[Scene]) -> None:
     """Print addresses, tokens and lines to go on playing with, and where everything is kept."""
-    file = _play_file(world, company)
     teller.heading("Silakan bermain", "now it is your turn · Ctrl-C ends it")
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="bold")
@@ -146,7 +153,7 @@ def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
     ]
 
 
-def _play_file(world: World, company: Company) -> Path:
+def play_file(world: World, company: Company) -> Path:
     """Write a file for the shell: addresses, tokens, and the settings that make `gateway` work on this data."""
     exports = {"GATEWAY": world.gateway} | {f"{app.upper()}_URL": world.app(app) for app in APPS}
     exports |= {name.upper(): company.people[name].token or "" for name in ROLES}

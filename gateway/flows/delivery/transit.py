@@ -38,7 +38,7 @@ class Destroyer:
         while not stop.is_set():
             await self.round()
             if not stop.is_set():
-                await self._wake.wait({"delivery", "transit"}, _ROUND_S)
+                await self._wake.wait({"transit"}, _ROUND_S)
 
     async def round(self) -> int:
         """Destroy what is to be destroyed now; return how many files that were."""

@@ -15,7 +15,7 @@ from stdnum.id import nik
 from gateway.flows.intake.bodies import PlaceBody, ReportBody, ReporterBody
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.asking import attribute_faults, kept_answers
-from gateway.model.catalogue import Need, Service
+from gateway.model.catalogue import Need, Privacy, Service
 from gateway.model.phone import e164
 from gateway.model.problem import Fault, refused
 from gateway.model.report import Content, Draft, Identity, Place, Reporter
@@ -41,9 +41,10 @@ class Checker:
         service = self._policy.services.get(body.service)
         if service is None or not service.active:
             raise refused([Fault(code="unknown-service", pointer="/service", params={"service": body.service})])
+        phone = e164(body.reporter.phone) if body.reporter.phone else None
         faults = [
             *self._place(body.place, _MARGIN_M if service.emergency else 0.0),
-            *_reporter(body.reporter),
+            *_reporter(body.reporter, phone),
             *_occurred(body.occurred_at, now),
             *attribute_faults(service, body.attributes),
             *_needs(service, body),
@@ -52,6 +53,8 @@ class Checker:
             faults.append(_missing("/description"))
         if body.identity is not Identity.OPEN and not service.hides_allowed:
             faults.append(Fault(code="identity-needed", pointer="/identity"))
+        if body.attachments and service.privacy is Privacy.CHILD_HEALTH:
+            faults.append(Fault(code="attachment-of-a-child", pointer="/attachments"))
         if faults:
             raise refused(faults)
         return Draft(
@@ -69,7 +72,7 @@ class Checker:
                 attributes=kept_answers(service, body.attributes),
                 reporter=Reporter(
                     name=_clean(body.reporter.name),
-                    phone=e164(body.reporter.phone) if body.reporter.phone else None,
+                    phone=phone,
                     email=_clean(body.reporter.email),
                     national_id=nik.compact(body.reporter.national_id) if body.reporter.national_id else None,
                 ),
@@ -107,8 +110,8 @@ def _missing(pointer: str) -> Fault:
     return Fault(code="missing-field", pointer=pointer)
 
 
-def _reporter(reporter: ReporterBody) -> Iterator[Fault]:
-    if reporter.phone and e164(reporter.phone) is None:
+def _reporter(reporter: ReporterBody, phone: str | None) -> Iterator[Fault]:
+    if reporter.phone and phone is None:
         yield Fault(code="bad-phone", pointer="/reporter/phone")
     if reporter.national_id is not None:
         try:

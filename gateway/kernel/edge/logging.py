@@ -40,11 +40,12 @@ _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, l
 
 
 def configure_logging(production: bool, level: int = logging.INFO) -> None:
-    """Set up logging of this process: JSON lines in production, coloured lines otherwise, both to stderr."""
+    """Set up logging of this process, to stderr: lines for people where people watch, on a terminal in development;
+    JSON lines everywhere else."""
     renderer: Any = (
-        structlog.processors.JSONRenderer(serializer=_json)
-        if production
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), event_key="event", timestamp_key="time")
+        structlog.dev.ConsoleRenderer(colors=True, event_key="event", timestamp_key="time")
+        if sys.stderr.isatty() and not production
+        else structlog.processors.JSONRenderer(serializer=_json)
     )
     structlog.configure(
         processors=[

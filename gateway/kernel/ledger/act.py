@@ -13,11 +13,11 @@ import msgspec
 from sqlalchemy import Table
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.parts import CaseRef, Change, PendingEntry, ReportRef, Texter
+from gateway.kernel.ledger.parts import CaseRef, Change, PendingEntry, ReportRef, Texter, Timekeeper
 from gateway.kernel.ledger.vault import ReportKey
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import Command, DeliveryState, Next
-from gateway.model.entry import Hop
+from gateway.model.entry import Hop, stamp
 from gateway.model.link import LinkKind
 from gateway.model.principal import Actor
 from gateway.model.status import Status
@@ -43,12 +43,14 @@ class Act:
         real: datetime,
         entropy: Entropy,
         texter: Texter | None = None,
+        timekeeper: Timekeeper | None = None,
     ) -> None:
         self.actor, self.cause, self.now, self.real = actor, cause, now, real
         self.entropy = entropy
-        self._texter = texter
+        self._texter, self.timekeeper = texter, timekeeper
         self._texted: set[tuple[UUID, str]] = set()
         self._last_id = 0
+        self._stamp: str | None = None
         self.inserts: list[tuple[Table, dict[str, Any]]] = []
         self.changes: list[Change] = []
         self.entries: list[PendingEntry] = []
@@ -58,9 +60,16 @@ class Act:
         self.alerts: list[dict[str, Any]] = []
 
     def new_id(self) -> UUID:
-        """Make a row id; ids grow with time, and within one act in the order in which they were made."""
-        self._last_id = max(uuid7(self.now, self.entropy).int, self._last_id + 1)
+        """Make a row id; ids grow with time, and within one act one by one."""
+        self._last_id = self._last_id + 1 if self._last_id else uuid7(self.now, self.entropy).int
         return UUID(int=self._last_id)
+
+    @property
+    def stamp(self) -> str:
+        """When this is done, as entries say it."""
+        if self._stamp is None:
+            self._stamp = stamp(self.now)
+        return self._stamp
 
     def insert(self, table: Table, **values: Any) -> None:
         """Add a row (verbs of this class and of the ledger only)."""
@@ -338,8 +347,8 @@ class Act:
         self.record(report.code, f"clock.{state}", facts={"clock": clock, "by": by.isoformat()})
 
     def extend(self, report: ReportRef, clock: Mapping[str, Any], by: datetime, rule: str) -> None:
-        """Give a running clock more time, once: its row as it was read, and by when it runs out now."""
-        where = {"report_id": report.id, "clock": clock["clock"], "state": "running", "by": clock["by"]}
+        """Give a clock that is not over more time, once: its row as it was read, and by when it runs out now."""
+        where = {"report_id": report.id, "clock": clock["clock"], "state": clock["state"], "by": clock["by"]}
         self.change(t.deadline, where, by=by, rule=rule)
         facts = {"clock": clock["clock"], "from": clock["by"].isoformat(), "by": by.isoformat()}
         self.record(report.code, "clock.extended", rule=rule, facts=facts)

@@ -32,8 +32,9 @@ def said(production: bool, program: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def test_lines_are_json_in_production() -> None:
-    (line,) = said(True, "log.info('report.accepted', report='BRU-0000-0000', cases=2)")
+@pytest.mark.parametrize("production", [True, False])
+def test_lines_are_json_where_nobody_watches_a_terminal(production: bool) -> None:
+    (line,) = said(production, "log.info('report.accepted', report='BRU-0000-0000', cases=2)")
     found = json.loads(line)
     assert found["event"] == "report.accepted"
     assert found["report"] == "BRU-0000-0000"
