@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.sdk.clock import SystemClock
 from tests.faults.chaos import Plan, campaign
 from tests.soak.__main__ import EVIDENCE, following, transcript_of, write
 from tests.soak.campaigns import CAMPAIGNS
@@ -72,7 +73,7 @@ async def test_a_seed_of_the_transcript_is_played_again(tmp_path: Path) -> None:
     if digested:
         one = min(digested, key=lambda found: found.size)
         (how,) = [found for found in CAMPAIGNS if found.name == one.campaign]
-        again = run(how, one.size, one.seed, one.commit, 600, first=False)
+        again = run(how, one.size, one.seed, one.commit, 600, SystemClock(), first=False)
         # The same commit has the same history; a later one may differ, and must be as good.
         assert again.good, again.findings
         return
