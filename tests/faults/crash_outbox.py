@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.flows.inbound import queries
@@ -74,7 +75,7 @@ class Worker:
             claimed = await ledger.claim(APPS, emergency, 50, _LEASE, "worker")
             self.carried += [one.row["key"] for one in claimed]
             self.highest = max([self.highest, *(one.row["id"] for one in claimed)])
-        for row in await ledger.read(queries.due, APPS[0], ledger.clock.real(), 50):
+        for row in await ledger.read(queries.due, APPS[0], ledger.clock.real(), 50, hints=False):
             act = ledger.act(GATEWAY, "inbound")
             where = {"app": row["app"], "event_id": row["event_id"], "state": "new"}
             act.change(t.inbox, where, state="applied")
@@ -142,12 +143,8 @@ def _act(house: House, name: str, chance: random.Random) -> tuple[Any, str, UUID
 
 def paged(highest: Callable[[], UUID]) -> AbstractContextManager[None]:
     """Claim only what lies beyond the highest number seen: the planted bug."""
-    real = queue._due
-
-    def due(*args: Any) -> Any:
-        return real(*args).where(t.delivery.c.id > highest())
-
-    return replaced(queue, "_due", due)
+    beyond = t.delivery.c.id > bindparam("beyond", callable_=highest, type_=t.delivery.c.id.type)
+    return replaced(queue, "_DUE", queue._DUE.where(beyond))
 
 
 async def run(folder: Path, times: int, seed: int) -> Outcome:

@@ -110,8 +110,9 @@ class SimApp:
         self._by_key[key] = record
         self._effect(key, "open", record)
         self._tell(record, record.history[0])
-        self.talking += 1
-        self._loop.call_later(self._random.uniform(0.05, 40.0), self._officer, record)
+        if self._random.random() < 0.8:
+            self.talking += 1
+            self._loop.call_later(self._random.uniform(0.05, 40.0), self._officer, record)
         return Answered(201, self._row(record, key))
 
     def adds(self, reference: str, key: str) -> Answered:
@@ -209,5 +210,3 @@ def manifest_of(app: SimApp) -> Manifest:
         f"{hook}" + ("" if app.hears else "[poll]\ninterval_s = 1\n") + f"[statuses]\n{statuses}\n"
         '[shares]\n"description" = "the simulator"\n'
     )
-
-
