@@ -77,6 +77,7 @@ async def open_house(
     if not migrated:
         await migrate(settings.database_url)
     ledger = await Ledger.open(settings.database_url, settings.data, clock, entropy)
+    ledger.timekeeper = policy
     try:
         host = Host(registry, clock, entropy)
         if settings.texts:

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-import uvicorn
 import uvloop
 from rich.console import RenderableType
 
 from gateway.app import create_app
+from gateway.draining import DrainingServer
 from gateway.flows.audit.follow import trace
 from gateway.flows.audit.picture import picture
 from gateway.house import open_house
@@ -60,7 +60,7 @@ async def _serve(settings: Settings, host: str, port: int, work: bool) -> None:
         if settings.sqlite:
             # Whoever was sending here before is gone: what was in his hands is looked up at once.
             await house.ledger.expire_leases()
-        config = uvicorn.Config(
+        server = DrainingServer(
             create_app(house),
             host=host,
             port=port,
@@ -70,9 +70,7 @@ async def _serve(settings: Settings, host: str, port: int, work: bool) -> None:
             lifespan="off",
             server_header=False,
             forwarded_allow_ips=settings.environ.get("GATEWAY_TRUSTED_PROXIES", "127.0.0.1"),
-            timeout_graceful_shutdown=20,
         )
-        server = uvicorn.Server(config)
         worker = Worker(house)
         if work:
             worker.start()
@@ -131,4 +129,4 @@ async def trace_document(settings: Settings, name: str, lang: str, width: int) -
     async with open_house(settings) as house:
         actor = Actor(kind="auditor", ref="command-line")
         found = await trace(house.ledger, actor, name, EVERYTHING, cause="gateway audit trace")
-        return picture(found, lang, width), msgspec.json.encode(found).decode()
+        return picture(found, lang, width, house.policy), msgspec.json.encode(found).decode()

@@ -5,7 +5,7 @@ is, and how much time passes in between.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,6 +119,12 @@ class Room(Books, Office):
             emergency: Deliverer(self.app, emergency, self.ledger, self.host, self.wake, self.blobs, "kit")
             for emergency in (True, False)
         }
+
+    async def leave(self) -> None:
+        """End the gateway's side: nothing comes in any more, nothing goes out."""
+        await self.ear.stop()
+        if hasattr(self, "host"):
+            await self.host.close()
 
     # -- filing ----------------------------------------------------------------------------------------------------
 
@@ -328,37 +334,31 @@ class Room(Books, Office):
 async def opened(
     subject: Subject, folder: Path, url: str, time: Time, manifest: Manifest, environ: dict[str, str], *, limited: bool
 ) -> AsyncIterator[Room]:
-    """Open a room on a fresh ledger."""
+    """Open a room on a fresh ledger. Whatever of it was begun is ended, also where the rest cannot begin."""
     ear, wire = Ear(subject.name), Proxy(waiting=lambda: time.skip(manifest.timeouts.total + 0.5))
-    await ear.start()
-    setting = Setting(
-        app=subject.name,
-        folder=folder / "app",
-        territory=subject.config / "territory.csv",
-        clock=time,
-        gateway=ear.url,
-        environ=dict(subject.secrets),
-    )
-    ledger = await Ledger.open(url, folder / "data", time, SeededEntropy(7))
-    try:
+    async with AsyncExitStack() as leaving:
+        leaving.push_async_callback(ear.stop)
+        await ear.start()
+        setting = Setting(
+            app=subject.name,
+            folder=folder / "app",
+            territory=subject.config / "territory.csv",
+            clock=time,
+            gateway=ear.url,
+            environ=dict(subject.secrets),
+        )
+        ledger = await Ledger.open(url, folder / "data", time, SeededEntropy(7))
+        leaving.push_async_callback(ledger.close)
         sandbox = subject.sandbox(setting)
         if not limited:
             sandbox.store.set_quirk("unlimited", True)
-        async with serving(sandbox) as address:
-            wire.target = address
-            await wire.start()
-            room = Room(subject, subject.routed, ledger, folder, time, sandbox, wire, ear, environ)
-            try:
-                await room.employ(manifest)
-                yield room
-            finally:
-                await ear.stop()
-                if hasattr(room, "host"):
-                    await room.host.close()
-                await wire.stop()
-    finally:
-        await ear.stop()
-        await ledger.close()
+        wire.target = await leaving.enter_async_context(serving(sandbox))
+        leaving.push_async_callback(wire.stop)
+        await wire.start()
+        room = Room(subject, subject.routed, ledger, folder, time, sandbox, wire, ear, environ)
+        leaving.push_async_callback(room.leave)
+        await room.employ(manifest)
+        yield room
 
 
 def _key(number: int) -> str:

@@ -56,6 +56,11 @@ class App:
         """Return for how many more seconds the app asked to be left alone (0.0: it does not)."""
         return 0.0 if self._http is None else self._http.pace.resting()
 
+    @property
+    def places(self) -> int:
+        """How many requests to the app this process may have under way now (0: others speak to it)."""
+        return self.manifest.limits.concurrency if self._http is None else self._http.pace.places
+
     async def close(self) -> None:
         """Close the connections to the app."""
         if self._http is not None:

@@ -18,6 +18,7 @@ class Pace:
 
     In any window of `count` / `rate_per_s` seconds at most `count` requests start, `count` being what one second
     holds (at least one). One of several places is kept free for urgent calls: bulk can never hold all of them.
+    Where several processes speak to one app, each is allotted a part of both.
     """
 
     def __init__(self, rate_per_s: float, concurrency: int) -> None:
@@ -27,9 +28,31 @@ class Pace:
         self._running = 0
         self._started: deque[float] = deque(maxlen=self._count)
         self._rest_until = float("-inf")
+        self._allotted_until = float("inf")
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._number = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    def allot(self, count: int, places: int, until: float, *, fresh: int = 0) -> None:
+        """Start at most `count` requests in a window and have at most `places` under way, until a moment (seconds of
+        the event loop's clock) at which nothing may start any more unless it was allotted again.
+
+        `fresh` of the count were another's until now: they count as used, since he may have used them.
+        """
+        now = asyncio.get_running_loop().time()
+        self._started = deque([*self._started, *[now] * fresh], maxlen=count)
+        self._count, self._places, self._allotted_until = count, places, until
+        self._give()
+
+    @property
+    def places(self) -> int:
+        """How many requests may be under way at this moment; 0 where nothing is allotted to this process."""
+        return self._places if asyncio.get_running_loop().time() < self._allotted_until else 0
+
+    @property
+    def running(self) -> int:
+        """How many requests are under way."""
+        return self._running
 
     def rest(self, seconds: float) -> None:
         """Start nothing for so many seconds: the app asked for it."""
@@ -84,8 +107,8 @@ class Pace:
             if waiter.done():
                 heapq.heappop(self._waiting)
                 continue
-            places = self._places if rank == 0 or self._places == 1 else self._places - 1
-            if self._running >= places:
+            all_places = self.places
+            if self._running >= (all_places if rank == 0 or all_places == 1 else all_places - 1):
                 return
             wait = self._wait(loop.time())
             if wait > 0:

@@ -213,10 +213,10 @@ async def test_a_row_that_nobody_can_read_holds_up_no_other(tmp_path: Path, data
         await ready.house.ledger._store.write(spoil)
 
         class Falling(Applier):
-            def _happening(self, heard: Any) -> Any:
+            def _happening(self, heard: Any, taken: Any) -> Any:
                 if heard.event.id == falling:
                     raise ZeroDivisionError
-                return super()._happening(heard)
+                return super()._happening(heard, taken)
 
         house = ready.house
         one = Falling("cc112", house.ledger, house.host, house.store, house.adopter, house.wake)

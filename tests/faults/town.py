@@ -210,6 +210,14 @@ class Gateway(Stage):
         """Return the alerts of a kind."""
         return await self.rows(t.alert, kind=kind)
 
+    async def aside(self, app: str) -> list[Row]:
+        """Return the news of an app that was set aside for a person."""
+        return await self.rows(t.inbox, app=app, state="quarantined")
+
+    async def kept(self) -> str:
+        """Return what is kept of news, deliveries and alerts, as text."""
+        return "".join([repr(await self.rows(table)) for table in (t.inbox, t.delivery, t.alert)])
+
     async def hurry(self, key: str, column: str = "due_at") -> None:
         """Let the time that a delivery waits for be now: what a test need not wait for."""
         now = self.house.clock.real()

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, text
 from gateway.flows.inbound.apply import PARKED_FOR
 from gateway.flows.inbound.opened import open_row
 from gateway.flows.inbound.store import Kept
+from gateway.house import open_house
 from gateway.kernel.ledger import tables
 from gateway.sdk.sandbox import Sandbox
 from gateway.worker import Worker
@@ -414,10 +416,12 @@ async def test_rows_of_other_places_are_refused(tmp_path: Path, sqlite_url: str)
 
 async def test_a_record_born_in_an_app_is_opened_once(tmp_path: Path, database_url: str) -> None:
     """Webhook (twice), poll and read all bring it, to two workers where the database allows it."""
-    async with opened(tmp_path, database_url, poll_s=0.2) as ready:
+    async with AsyncExitStack() as stack:
+        ready = await stack.enter_async_context(opened(tmp_path, database_url, poll_s=0.2))
         second = None
         if not ready.house.settings.sqlite:
-            second = Worker(ready.house)
+            other = await stack.enter_async_context(open_house(ready.house.settings, migrated=True))
+            second = Worker(other)
             second.start()
         centre, office = ready.town.apps["cc112"], ready.town.apps["sigapdes"]
         ready.town.quirk("cc112", duplicate_webhooks=True)

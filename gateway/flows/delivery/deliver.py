@@ -41,7 +41,6 @@ class Deliverer:
         self._files = Loader(ledger, blobs)
         manifest = host.manifest(app)
         self._total = manifest.timeouts.connect + manifest.timeouts.total
-        self._slots = manifest.limits.concurrency
         self._live = manifest.mode is Mode.LIVE
         self._settle_s = float(manifest.settle_s)
 
@@ -57,7 +56,7 @@ class Deliverer:
     async def _work(self, stop: asyncio.Event, under_way: set[asyncio.Task[None]]) -> None:
         while not stop.is_set():
             began = self._moment()
-            batch = await self._claim(self._slots - len(under_way))
+            batch = await self._claim(self._host.places(self.app) - len(under_way))
             for claimed in batch:
                 task = asyncio.create_task(self.carry(claimed, began))
                 under_way.add(task)
@@ -65,9 +64,8 @@ class Deliverer:
                 ring = asyncio.create_task(self._wake.wait({"delivery"}, _IDLE, self))
                 await asyncio.wait({ring, *under_way}, return_when=asyncio.FIRST_COMPLETED)
                 await ring if ring.done() else ring.cancel()
-            finished = {task for task in under_way if task.done()}
-            under_way -= finished
-            for task in finished:
+            for task in [task for task in under_way if task.done()]:
+                under_way.remove(task)  # one by one: of several that fell, the others are still gathered
                 task.result()
         await asyncio.gather(*under_way)
 
@@ -124,19 +122,20 @@ class Deliverer:
         await self._commit(claimed, outcome)
 
     async def _amend(self, claimed: Claimed, amendment: Amendment, began: tuple[float, datetime]) -> Outcome:
-        _, whole, _ = await self._ledger.read(queries.standing, claimed.row["id"])
+        _, whole, _ = await self._ledger.read_together(queries.standing, claimed.row["id"])
         numbers = whole.references_of(claimed.row["case_id"])
         if not numbers:
             return Outcome(verdict=Verdict.REJECTED, cause="no_record")
         if (left := self._left(began)) <= 0:
             return _SLEPT
-        return await self._host.amend(self.app, numbers[0]["value"], amendment, left)
+        profile = whole.case(claimed.row["case_id"])["profile"]
+        return await self._host.amend(self.app, numbers[0]["value"], amendment, left, profile=profile)
 
     async def _commit(self, claimed: Claimed, outcome: Outcome) -> None:
         sent = claimed.row
 
         async def think() -> Act | None:
-            row, whole, known = await self._ledger.read(queries.standing, sent["id"])
+            row, whole, known = await self._ledger.read_together(queries.standing, sent["id"])
             act = self._ledger.act(GATEWAY, f"delivery:{sent['key']}#{sent['attempt']}")
             report, number = whole.ref(self._ledger.vault), claimed.case_number
             hop = hop_of(self.app, sent, outcome)

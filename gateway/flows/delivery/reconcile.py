@@ -31,6 +31,8 @@ from gateway.model.delivery import (
 from gateway.model.entry import Hop
 from gateway.model.principal import GATEWAY
 
+NOT_FOUND: Final = "not_found"
+"""Cause of a delivery that is held because its app, which can only be searched, does not show it."""
 _IDLE: Final = 0.5
 _BATCH: Final = 50
 _log = structlog.get_logger()
@@ -108,6 +110,8 @@ class Reconciler:
         real, fraction = self._ledger.clock.real(), self._ledger.entropy.fraction()
         following = after_look(standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after)
         hop = hop_of(self.app, claimed.row, outcome, operation="find")
+        if following.state is DeliveryState.HELD and not outcome.cause:
+            outcome = msgspec.structs.replace(outcome, cause=NOT_FOUND)
         try:
             await self._move(claimed, following, hop, outcome, "find")
         except Taken:
@@ -119,7 +123,7 @@ class Reconciler:
 
     async def _move(self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str) -> None:
         async def think() -> Act | None:
-            row, whole, known = await self._ledger.read(queries.standing, claimed.row["id"])
+            row, whole, known = await self._ledger.read_together(queries.standing, claimed.row["id"])
             if row["state"] != claimed.row["state"] or row["attempt"] != claimed.row["attempt"]:
                 return None  # whoever spoke first has resolved it
             act = self._ledger.act(GATEWAY, f"reconcile:{row['key']}")

@@ -197,11 +197,12 @@ class Applier:
         report, ref = whole.ref(self._ledger.vault), case_ref(whole.case(case["id"]))
         await self._resolve(act, whole, [one.event for one in left])
         have = {(number["kind"], number["value"]) for number in whole.references_of(ref.id)}
+        taken = await self._typed_twice(act, whole, [one.event for one in left], have)
         named = dict.fromkeys((r.kind, r.value) for one in left for r in one.event.references)
-        act.refer(report, ref, [number for number in named if number not in have])
+        act.refer(report, ref, [number for number in named if number not in have | taken])
         for one in left:
             announce(act, report, ref, one.event.documents)
-        happenings = [self._happening(one) for one in left]
+        happenings = [self._happening(one, taken) for one in left]
         progress(act, self._ledger.vault, whole, ref.id, happenings, events[ref.id])
         for one in left:
             self._adopter.extend(act, whole, one.event)
@@ -210,17 +211,35 @@ class Applier:
         moved.add(whole.code)
         return act
 
-    def _happening(self, heard: Heard) -> Happening:
+    def _happening(self, heard: Heard, taken: set[tuple[str, str]]) -> Happening:
         event, source = heard.event, heard.opened.row["source"]
         status = self._host.status_of(self.app, heard.case["profile"], event.word) if event.word else None
+        typed = ",".join(r.kind for r in event.references if (r.kind, r.value) in taken)
         return Happening(
             event=CaseEvent(id=event.id, at=event.at, seq=event.seq, status=status, word=event.word),
             kind="event",
             by=self.app,
             text=event.text,
-            facts=event.facts,
+            facts=dict(event.facts) | ({"number_taken": typed} if typed else {}),
             hop=Hop(direction="in", app=self.app, operation=source, outcome=event.kind),
         )
+
+    async def _typed_twice(
+        self, act: Act, whole: Whole, events: Sequence[Event], have: set[tuple[str, str]]
+    ) -> set[tuple[str, str]]:
+        """Return those further numbers of a record that another case has, and alert a person.
+
+        The first number names the record; any other may have been typed by an officer of the app, for the wrong record.
+        Such a mistake costs that number and nothing else: the record is known, and what it tells is heard.
+        """
+        first = {(one.kind, one.value) for event in events for one in event.references[:1]}
+        further = {(one.kind, one.value) for event in events for one in event.references} - first - have
+        held = await self._ledger.read(queries.held, self.app, [value for _, value in further]) if further else set()
+        taken = further & held
+        if taken:
+            detail = ", ".join(sorted(kind for kind, _ in taken))
+            act.alarm("number_taken", f"{self.app}:{whole.code}", detail, self.app, whole.id)
+        return taken
 
     async def _resolve(self, act: Act, whole: Whole, events: Sequence[Event]) -> None:
         """Whoever speaks first resolves *unsure*: the app that shows our key has the command."""

@@ -96,10 +96,10 @@ class Lister:
 
     async def look(self) -> bool:
         """Look now; False if the app could not be asked, or another process did it meanwhile."""
+        row = await self._ledger.read(queries.cursor, f"{self.app}/{READER}")
         outcome = await self._host.catalogue(self.app)
         if outcome.verdict is not Verdict.ACCEPTED or outcome.listed is None:
             return False
-        row = await self._ledger.read(queries.cursor, f"{self.app}/{READER}")
         before = msgspec.json.decode(row["cursor"], type=Listed) if row and row["cursor"] else None
         now = _by_kind(outcome.listed)
         drift = drift_of(self._host.manifest(self.app), before, now)

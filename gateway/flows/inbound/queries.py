@@ -71,6 +71,15 @@ def unresolved(connection: Connection, app: str) -> bool:
     return found.first() is not None
 
 
+def held(connection: Connection, app: str, values: Sequence[str]) -> set[tuple[str, str]]:
+    """Return which numbers of an app, by kind, belong to a case already."""
+    mine = (t.reference.c.app == app, t.reference.c.value.in_(values))
+    return {
+        (kind, value)
+        for kind, value in connection.execute(select(t.reference.c.kind, t.reference.c.value).where(*mine))
+    }
+
+
 def sequence(connection: Connection, case_id: UUID) -> set[int]:
     """Return the app's sequence numbers known for a case."""
     found = connection.execute(select(t.event.c.seq).where(t.event.c.case_id == case_id, t.event.c.seq.is_not(None)))

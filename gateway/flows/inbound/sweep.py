@@ -57,12 +57,17 @@ class Sweeper:
         return swept
 
     async def sweep(self, day: date) -> bool:
-        """Sweep one day; False if the app could not be asked, or another process did it meanwhile."""
+        """Sweep one day; False if the app could not be asked, or another process did it meanwhile.
+
+        The cursor's version is read before anything is asked: whoever slept meanwhile moves nothing back.
+        """
+        row = await self._ledger.read(queries.cursor, f"{self.app}/{READER}")
         outcome = await self._host.sweep(self.app, day)
         if outcome.verdict is not Verdict.ACCEPTED or outcome.batch is None:
             _log.warning("sweep.failed", connector=self.app, cause=outcome.cause)
             return False
-        return await self._compare(day, outcome.batch.news)
+        moved = Moved(version=row["version"] if row else None, cursor=day.isoformat(), reader=READER)
+        return await self._compare(day, outcome.batch.news, moved)
 
     async def due(self) -> list[date]:
         """Return the days to sweep, oldest first. The first sweep of an app is of the day before."""
@@ -73,7 +78,7 @@ class Sweeper:
         first = max(known + timedelta(days=1), last - timedelta(days=DAYS - 1))
         return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
-    async def _compare(self, day: date, news: Sequence[News]) -> bool:
+    async def _compare(self, day: date, news: Sequence[News], moved: Moved) -> bool:
         """Hold one day against what is known, repair and tell; False if another process did it meanwhile."""
         known = await self._ledger.read(queries.known_ids, self.app, [row_name(item) for item in news])
         listed = {reference for item in news for reference in _numbers(item)}
@@ -83,8 +88,6 @@ class Sweeper:
             for item in news
             if isinstance(item, Event) and row_name(item) in known and (found := await self._elsewhere(item))
         ]
-        row = await self._ledger.read(queries.cursor, f"{self.app}/{READER}")
-        moved = Moved(version=row["version"] if row else None, cursor=day.isoformat(), reader=READER)
 
         def tell(act: Act, fresh: int) -> None:
             for value in gone:

@@ -122,9 +122,14 @@ class Host:
         return app in self._loaded and isinstance(self._loaded[app].instance, _ABILITIES[ability])
 
     def ready(self, app: str) -> bool:
-        """Tell whether anything may be asked of the app now: in use, not paused, not resting at its own wish."""
+        """Tell whether anything may be asked of the app now, by this process: in use, not paused, not resting at its
+        own wish, and a share of its limits is ours."""
         loaded = self._loaded.get(app)
-        return loaded is not None and not loaded.health.paused and not loaded.app.resting()
+        return loaded is not None and not loaded.health.paused and not loaded.app.resting() and loaded.app.places > 0
+
+    def places(self, app: str) -> int:
+        """Return how many requests to an app this process may have under way now."""
+        return self._loaded[app].app.places if app in self._loaded else 0
 
     def leave(self, app: str, wanted: int, *, urgent: bool = False) -> Leave:
         """Take leave to carry, or look for, up to `wanted` deliveries of the app now; none unless it is `ready`.
@@ -209,15 +214,24 @@ class Host:
             loaded, lambda: instance.submit(slim), deadline_s, key=slim.key, numbered=True, urgent=urgent
         )
 
-    async def amend(self, app: str, reference: str, amendment: Amendment, deadline_s: float | None = None) -> Outcome:
-        """Carry a message or withdrawal to the record named `reference`."""
+    async def amend(
+        self,
+        app: str,
+        reference: str,
+        amendment: Amendment,
+        deadline_s: float | None = None,
+        *,
+        profile: str | None = None,
+    ) -> Outcome:
+        """Carry a message or withdrawal to the record named `reference`, reduced to what the app may have of records
+        of this profile."""
         loaded = self._usable(app, writing=True)
         if isinstance(loaded, Outcome):
             return loaded
         instance = loaded.instance
         if not isinstance(instance, Amends) or amendment.command not in loaded.manifest.levels:
             return Outcome(verdict=Verdict.REJECTED, cause="cannot")
-        slim, _ = minimise_amendment(amendment, loaded.manifest)
+        slim, _ = minimise_amendment(amendment, loaded.manifest, profile)
         return await call.write(
             loaded, lambda: instance.amend(reference, slim), deadline_s,
             key=slim.key, numbered=False, urgent=False,

@@ -4,12 +4,14 @@ Both run the same synchronous functions over a `Connection`; PostgreSQL through 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
@@ -28,6 +30,14 @@ SQLITE_PRAGMAS: Final = {
     "recursive_triggers": "ON",  # REPLACE must not get past the guard of the entries
     "wal_autocheckpoint": "4000",
 }
+
+
+CONNECT_S: Final = 5.0
+"""Seconds until a server that does not answer counts as away."""
+COMMAND_S: Final = 10.0
+"""Seconds that one statement may take: whoever waits at the door is told by then."""
+_AWAY: Final = ("08", "57P0", "53300")
+"""How SQLSTATEs of a server begin that is away, is going or coming, or takes no more connections."""
 
 
 class Unsafe(Exception):
@@ -77,8 +87,14 @@ class PostgresStore:
             pool_pre_ping=False,
             json_serializer=_dumps,
             json_deserializer=msgspec.json.decode,
-            connect_args={"server_settings": settings, "command_timeout": 30},
+            connect_args={
+                "server_settings": settings,
+                "timeout": CONNECT_S,
+                "command_timeout": COMMAND_S,
+                "prepared_statement_cache_size": 500,
+            },
         )
+        event.listen(self._engine.sync_engine, "handle_error", _mark_dead)
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def check(self) -> None:
@@ -89,25 +105,65 @@ class PostgresStore:
                     raise Unsafe(f"PostgreSQL runs with {name}=off; turn it on, then start again")
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """See `Store.write`."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(work, *args, **kwargs)
+        """See `Store.write`. Raises OSError or one of SQLAlchemy's errors if the server cannot be reached."""
+        with _reaching():
+            try:
+                return await self._write(work, *args, **kwargs)
+            except _Broke:
+                # A connection of before a restart broke, and nothing can have been committed: once more is harmless.
+                return await self._write(work, *args, **kwargs)
+
+    async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work` in one transaction. Raises _Broke if its connection broke before it was to be committed."""
+        async with self._engine.connect() as connection, connection.begin():
+            try:
+                return await connection.run_sync(work, *args, **kwargs)
+            except DBAPIError as fault:
+                if fault.connection_invalidated:
+                    raise _Broke(type(fault.orig).__name__) from fault
+                raise
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """See `Store.read`."""
-        try:
+        """See `Store.read`. Raises as `write` does."""
+        with _reaching():
+            try:
+                async with self._reader.connect() as connection:
+                    return await connection.run_sync(work, *args, **kwargs)
+            except DBAPIError as fault:
+                if not fault.connection_invalidated:
+                    raise
+            # The server was restarted and the pool held a dead connection; reading again is harmless.
             async with self._reader.connect() as connection:
                 return await connection.run_sync(work, *args, **kwargs)
-        except DBAPIError as fault:
-            if not fault.connection_invalidated:
-                raise
-        # The server was restarted and the pool held a dead connection; reading again is harmless.
-        async with self._reader.connect() as connection:
-            return await connection.run_sync(work, *args, **kwargs)
 
     async def close(self) -> None:
         """See `Store.close`."""
         await self._engine.dispose()
+
+
+class _Broke(ConnectionError):
+    """The connection broke."""
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Turn what the driver says of a server that is away into ConnectionError."""
+    try:
+        yield
+    except DBAPIError as fault:
+        if fault.connection_invalidated or _is_away(fault.orig):
+            raise ConnectionError(type(fault.orig).__name__) from fault
+        raise
+
+
+def _is_away(fault: BaseException | None) -> bool:
+    return str(getattr(fault, "sqlstate", None)).startswith(_AWAY)
+
+
+def _mark_dead(context: ExceptionContext) -> None:
+    """Have the pool drop its connections when the server says that it goes, not only once they are closed."""
+    if context.connection is not None and _is_away(context.original_exception):
+        context.is_disconnect = True
 
 
 class SqliteStore:

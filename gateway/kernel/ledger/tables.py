@@ -245,11 +245,13 @@ deadline = Table(
     Column("by", Instant, nullable=False),
     Column("until", String(20), nullable=False),
     Column("state", String(20), nullable=False),
+    Column("paused_at", Instant),
     Column("met_at", Instant),
     Column("rule", String(80), nullable=False),
     Index(None, "state", "by"),
 )
-"""By when a milestone (`until`) must have been reached, under which rule. `state` is `running`, `met` or `missed`
+"""By when a milestone (`until`) must have been reached, under which rule. `state` is `running`, `paused`
+(since `paused_at`, because the reporter is asked for something; `by` moves on when he has answered), `met` or `missed`
 (reached too late); a clock that still runs after `by` is late."""
 
 idempotency = Table(

@@ -103,3 +103,43 @@ async def test_rest_is_kept_and_told() -> None:
     assert raised.value.after == pytest.approx(0.2, abs=0.05)
     async with pace.turn(loop.time() + 1):
         assert loop.time() - start >= 0.195
+
+
+async def test_what_is_allotted_bounds_the_pace_until_it_lapses() -> None:
+    pace, loop = Pace(rate_per_s=100.0, concurrency=8), asyncio.get_running_loop()
+    pace.allot(0, 0, loop.time() + 60)
+    assert pace.places == 0
+    with pytest.raises(Retryable):
+        async with pace.turn(loop.time() + 0.02):
+            pass
+    waiting = asyncio.create_task(hold(pace, []))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    pace.allot(50, 4, loop.time() + 60)
+    await waiting
+    pace.allot(50, 4, loop.time())
+    assert pace.places == 0, "whoever cannot show that he lives starts nothing"
+    with pytest.raises(Retryable):
+        async with pace.turn(loop.time() + 0.02, urgent=True):
+            pass
+
+
+async def test_a_share_that_was_anothers_rests_for_one_window() -> None:
+    pace, log, loop = Pace(rate_per_s=20.0, concurrency=8), list[float](), asyncio.get_running_loop()
+    pace.allot(5, 2, float("inf"))
+    taken = loop.time()
+    pace.allot(20, 8, float("inf"), fresh=15)
+    await asyncio.gather(*(hold(pace, log) for _ in range(20)))
+    assert sum(moment < taken + 1.0 for moment in log) == 5
+
+
+async def test_with_a_smaller_share_what_is_under_way_goes_on() -> None:
+    pace, log = Pace(rate_per_s=100.0, concurrency=4), list[float]()
+    running = [asyncio.create_task(hold(pace, log, 0.05)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    pace.allot(25, 1, float("inf"))
+    assert (pace.running, pace.places) == (3, 1)
+    late = asyncio.create_task(hold(pace, log))
+    await asyncio.gather(*running, late)
+    assert pace.running == 0
+    assert log[3] - log[0] >= 0.04

@@ -1,0 +1,100 @@
+"""A worker that slept through its leases wakes up: somebody else has its deliveries, and it changes nothing (P6).
+
+`GATEWAY_SOAK_ZOMBIES` says how many outcomes zombies shall bring; each wake brings several.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.many import Fleet, Sleeper, fleet, until
+from tests.faults.proxy import Passage, Seen
+
+ZOMBIES = int(os.environ.get("GATEWAY_SOAK_ZOMBIES", "12"))
+pytestmark = pytest.mark.timeout(120 + 5 * ZOMBIES)
+EACH = 3
+"""Deliveries to each of the two apps that a worker has in hand when it falls asleep."""
+
+
+class Held:
+    """Passes requests on and keeps the answers of each round's first ones back: half come late, half are lost."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.kept = 0
+
+    async def __call__(self, passage: Passage) -> None:
+        lost = self.kept % 2
+        self.kept += 1
+        said = await passage.forward()
+        await self.open.wait()
+        if lost:
+            passage.cut()
+        else:
+            await passage.answer(said)
+
+
+def opens(seen: Seen) -> bool:
+    return seen.method == "POST" and (b"BRU-" in seen.body)
+
+
+async def wake(many: Fleet, sleeper: Any, other: Any) -> list[str]:
+    """Let one worker sleep through its leases while the other takes over; return what the sleeper changed."""
+    held = {app: Held() for app in many.town.lines}
+    with other.held():
+        for app, line in many.town.lines.items():
+            line.clear()
+            line.when(opens, held[app], times=EACH, name="held")
+        codes = [await many.client.file(app) for app in many.town.lines for _ in range(EACH)]
+        await until(lambda: all_kept(held), "requests in the air")
+        sleep = Sleeper(sleeper)
+    await many.throw_out(sleeper)
+    await many.hurry(sleeper)
+    keys = [f"{code}-1" for code in codes]
+    await many.settled()
+    before = await standing(many, keys)
+    for one in held.values():
+        one.open.set()
+    sleep.wake()
+    await until(lambda: heard_of(many, sleeper, keys), "what the sleeper had to say")
+    after = await standing(many, keys)
+    return [f"{key}: {before[key]} became {after[key]}" for key in keys if before[key] != after[key]]
+
+
+async def all_kept(held: dict[str, Held]) -> bool:
+    return all(one.kept == EACH for one in held.values())
+
+
+async def standing(many: Fleet, keys: list[str]) -> dict[str, tuple[Any, ...]]:
+    rows = await many.rows("SELECT key, state, attempt, absences FROM delivery WHERE key = ANY($1)", keys)
+    return {row["key"]: (row["state"], row["attempt"], row["absences"]) for row in rows}
+
+
+async def heard_of(many: Fleet, sleeper: Any, keys: list[str]) -> bool:
+    """Tell whether the sleeper has committed an outcome of each of its deliveries."""
+    told = Counter(key for line in sleeper.last_words(400).splitlines() for key in keys if f"={key} " in line)
+    return all(told[key] for key in keys)
+
+
+async def test_a_worker_that_slept_through_its_leases_changes_nothing(tmp_path: Path, postgres_url: str) -> None:
+    async with fleet(tmp_path, postgres_url, apis=1) as many:
+        one, other = many.workers
+        brought = 0
+        while brought < ZOMBIES:
+            assert await wake(many, one, other) == []
+            brought += EACH * len(many.town.lines)
+            one, other = other, one
+        late = await many.rows("SELECT count(*) AS n FROM entry WHERE kind = 'delivery.late'")
+        assert late[0]["n"] >= brought, "no zombie spoke"
+        assert await many.proven() == brought
+
+
+async def test_without_its_fence_it_is_caught(tmp_path: Path, postgres_url: str) -> None:
+    async with fleet(tmp_path, postgres_url, apis=1, workers=1) as many:
+        sleeper = await many.work("unfenced")
+        changed = await wake(many, sleeper, many.workers[0])
+        assert any("unsure" in line for line in changed), changed
