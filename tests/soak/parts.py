@@ -135,7 +135,9 @@ def _json(said: str) -> dict[str, Any]:
 
 def _findings(told: Mapping[str, Any]) -> list[str]:
     """Return what a campaign found wrong."""
-    listed: list[Any] = next((told[name] for name in ("findings", "wrong", "faults") if isinstance(told.get(name), list)), [])
+    listed: list[Any] = next(
+        (told[name] for name in ("findings", "wrong", "faults") if isinstance(told.get(name), list)), []
+    )
     return [one if isinstance(one, str) else json.dumps(one) for one in listed[:_TOLD]]
 
 
