@@ -32,22 +32,23 @@ async def doors_say(many: Fleet) -> Counter[tuple[str, int, bool]]:
     """Ask every door for everything at once; return (what, status, whether it says when to come again)."""
     token = {"Authorization": f"Bearer {many.token}"}
 
-    async def said(what: str, method: str, path: str, headers: dict[str, str]) -> list[tuple[str, int, bool]]:
+    async def said(door: str, what: str, method: str, path: str, headers: dict[str, str]) -> tuple[str, int, bool]:
         body = DAMAGE if method == "POST" else None
-        answers = []
-        for door in many.apis:
-            async with session.request(method, door + path, json=body, headers=headers) as answer:
-                answers.append((what, answer.status, "Retry-After" in answer.headers))
-        return answers
+        async with session.request(method, door + path, json=body, headers=headers) as answer:
+            return what, answer.status, "Retry-After" in answer.headers
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session:
-        asked = await asyncio.gather(
-            said("file", "POST", "/v1/reports", token | {"Idempotency-Key": str(uuid4())}),
-            said("list", "GET", "/v1/reports", token),
-            said("track", "GET", "/v1/track/BRU-0000-0000", {"X-Report-Secret": "s1.x"}),
-            said("lives", "GET", "/healthz", {}),
-        )
-    return Counter(one for answers in asked for one in answers)
+        asked = [
+            question
+            for door in many.apis
+            for question in (
+                said(door, "file", "POST", "/v1/reports", token | {"Idempotency-Key": str(uuid4())}),
+                said(door, "list", "GET", "/v1/reports", token),
+                said(door, "track", "GET", "/v1/track/BRU-0000-0000", {"X-Report-Secret": "s1.x"}),
+                said(door, "lives", "GET", "/healthz", {}),
+            )
+        ]
+        return Counter(await asyncio.gather(*asked))
 
 
 PATIENT: Mapping[tuple[str, int, bool], int] = {
