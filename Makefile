@@ -54,11 +54,11 @@ check: setup ## ruff, mypy, import contracts, the configuration and the connecto
 bench: setup ## accepted reports per second on SQLite and PostgreSQL, as a ratio to pgbench
 	@$(BIN)/python -m tests.bench
 
-# Sizes of a long run; make test uses the small ones written in the tests.
-KILLS ?= 200
-soak: setup ## the fault tests at full length (KILLS=200 kills of the running gateway)
-	@echo "Running tests/faults with GATEWAY_SOAK=1 and GATEWAY_SOAK_KILLS=$(KILLS); this takes long."
-	@GATEWAY_SOAK=1 GATEWAY_SOAK_KILLS=$(KILLS) $(BIN)/python -m pytest tests/faults --timeout 0
+# A soak may be stopped at any time; it goes on where it was. ONLY=chaos,power runs these alone.
+SOAK_MINUTES ?= inf
+ONLY ?=
+soak: setup ## the fault campaigns at full length, into docs/evidence (SOAK_MINUTES=60 at most, ONLY=chaos,crash)
+	@$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES) --only "$(ONLY)"
 
 COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate

@@ -3,6 +3,7 @@
 This is one of the two places that catch everything (`last_resort`): a caller gets a number, the log what fell.
 """
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
 from litestar import Litestar
@@ -24,6 +25,8 @@ from gateway.kernel.coordination import open_counters
 from gateway.kernel.edge.answers import HANDLERS, last_resort
 from gateway.kernel.edge.body import JSON_LIMIT, StrictRequest
 from gateway.kernel.edge.context import RequestContext
+from gateway.kernel.edge.disk import Disk, Free, Reserve, free_in
+from gateway.kernel.edge.door import Door, Room
 from gateway.kernel.edge.health import Check, health_routes
 from gateway.kernel.edge.language import language_of
 from gateway.kernel.edge.limits import Limiter
@@ -38,15 +41,20 @@ from gateway.kernel.identity import (
     TokenVerifier,
     issuer_routes,
 )
-from gateway.sdk.clock import SystemClock
+from gateway.sdk.clock import Clock, SystemClock
 from gateway.sdk.errors import AppError
 from gateway.sdk.http import Http
 from gateway.sdk.manifest import Limits, Timeouts
+from gateway.settings import Settings
 
 
-def create_app(house: House) -> ASGIApp:
-    """Return the API over an open house. Raises AccessError if a route is not in the access table."""
+def create_app(house: House, room: Room | None = None, free: Callable[[], Free] | None = None) -> ASGIApp:
+    """Return the API over an open house. Raises AccessError if a route is not in the access table.
+
+    `room` is how much it takes in at a time, `free` reads the file system of the data folder.
+    """
     settings = house.settings
+    disk = disk_of(settings, house.clock, free)
     issuer = None if settings.oidc_issuer else embedded_issuer(settings)
     source: KeySource = issuer.keys if issuer else RemoteKeys(str(settings.oidc_issuer), _fetch, house.clock)
     verifier = TokenVerifier(settings.oidc_issuer or ISSUER, settings.oidc_audience, source, house.clock)
@@ -71,7 +79,13 @@ def create_app(house: House) -> ASGIApp:
             *desk.routes,
             *audit.routes,
             *inbound.routes,
-            *health_routes([Check(name="database", run=house.ledger.fault)], house.clock),
+            *health_routes(
+                [
+                    Check(name="database", run=house.ledger.fault),
+                    Check(name="disk", run=disk.word, required=False),
+                ],
+                house.clock,
+            ),
             *(issuer_routes(issuer) if issuer else ()),
         ],
         guards=[access.guard],
@@ -92,7 +106,14 @@ def create_app(house: House) -> ASGIApp:
     access.verify_routes(app)
     take_in_turn(app)
     _ = app.openapi_schema  # made now: the first one who asks would otherwise hold up all others
-    return RequestContext(app, house.clock, house.entropy, https_only=settings.production)
+    door = Door(app, room or Room(), disk, house.entropy)
+    return RequestContext(door, house.clock, house.entropy, https_only=settings.production)
+
+
+def disk_of(settings: Settings, clock: Clock, free: Callable[[], Free] | None = None) -> Disk:
+    """Return the room where a process keeps its files (`GATEWAY_DATA`), with the reserves that are set for it."""
+    reserve = Reserve(settings.megabytes("GATEWAY_DISK_FILES_MB"), settings.megabytes("GATEWAY_DISK_REPORTS_MB"))
+    return Disk(free or free_in(settings.data), reserve, clock)
 
 
 def _given(value: object) -> Provide:

@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from gateway.app import disk_of
 from gateway.flows.notify.provider import SHOWN
 from gateway.kernel.coordination import redis_answers
+from gateway.kernel.edge.disk import Space
 from gateway.kernel.host import Registry
 from gateway.kernel.ledger import EMPTY, database_fault, start_refusal
 from gateway.kernel.ledger.election import workers
 from gateway.kernel.policy import check
+from gateway.sdk.clock import SystemClock
 from gateway.settings import Settings
 
 
@@ -49,6 +52,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         standing = await workers(settings.database_url)
         detail = ", ".join(standing) or "none runs: what is accepted waits until one does (`gateway work`)"
         yield Finding(what="workers", state="ok" if standing else "note", detail=detail)
+    yield _room(settings)
     if settings.redis_url is None:
         yield Finding(what="redis", state="note", detail="none: wake-ups and counters stay within the process")
     else:
@@ -61,3 +65,14 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     for row in registry.describe():
         off = row["mode"] == "off"
         yield Finding(what=f"connector {row['name']}", state="note" if off else "ok", detail=str(row["health"]))
+
+
+def _room(settings: Settings) -> Finding:
+    """Look how much room is left for files and the embedded database."""
+    words = {
+        Space.AMPLE: ("ok", f"{settings.data} has room"),
+        Space.LOW: ("fault", f"{settings.data} is nearly full: files are refused; make room, or move GATEWAY_DATA"),
+        Space.FULL: ("fault", f"{settings.data} is full: only emergencies are taken; make room at once"),
+    }
+    state, detail = words[disk_of(settings, SystemClock()).space]
+    return Finding(what="disk", state=state, detail=detail)

@@ -77,8 +77,9 @@ async def open_house(
     if not migrated:
         await migrate(settings.database_url)
     ledger = await Ledger.open(settings.database_url, settings.data, clock, entropy)
+    ledger.timekeeper = policy
     try:
-        host = Host(registry, clock)
+        host = Host(registry, clock, entropy)
         if settings.texts:
             ledger.texter = Texting(policy, host.title, ledger.keyring.report_secret, settings.track_url)
         wake = open_wake(settings.redis_url)

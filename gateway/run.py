@@ -129,4 +129,4 @@ async def trace_document(settings: Settings, name: str, lang: str, width: int) -
     async with open_house(settings) as house:
         actor = Actor(kind="auditor", ref="command-line")
         found = await trace(house.ledger, actor, name, EVERYTHING, cause="gateway audit trace")
-        return picture(found, lang, width), msgspec.json.encode(found).decode()
+        return picture(found, lang, width, house.policy), msgspec.json.encode(found).decode()

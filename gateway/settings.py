@@ -74,6 +74,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{name} is {text!r}; write a day or a time, for example 2026-01-27") from None
         return at.replace(tzinfo=ZoneInfo("Asia/Makassar")) if at.tzinfo is None else at
 
+    def megabytes(self, name: str) -> int | None:
+        """Return a setting that is a number of megabytes; None if it is not set. Raises SettingsError."""
+        text = self.environ.get(name)
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit()):
+            raise SettingsError(f"{name} is {text!r}; write a whole number of megabytes, for example 2048")
+        return int(text)
+
     @property
     def clock_file(self) -> Path | None:
         """Where the travelling clock keeps its offset; none in production."""

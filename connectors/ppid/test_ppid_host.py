@@ -126,6 +126,25 @@ async def test_a_withdrawal_cancels_the_request(ready: Gateway) -> None:
     await ready.until(lambda: has(ready, code, "cancelled"), PATIENCE)
 
 
+async def test_a_number_that_was_typed_for_the_wrong_record_costs_that_number_alone(ready: Gateway) -> None:
+    nur = citizen(ready)
+    codes = [await asked(ready, nur) for _ in range(2)]
+    for code in codes:
+        await ready.ends(f"{code}-1", seconds=PATIENCE)
+    first, second = [record["reference"] for record in ready.town.records("ppid")]
+    move(ready, first, "1", no_registrasi="012/PPID/I/2026")
+    await ready.until(lambda: has(ready, codes[0], "in_progress"), PATIENCE)
+    move(ready, second, "2", "Terlampir", no_registrasi="012/PPID/I/2026")
+    await ready.until(lambda: has(ready, codes[1], "resolved"), PATIENCE)
+    assert await ready.report_of("012/PPID/I/2026") == codes[0]
+    (alert,) = await ready.alerts("number_taken")
+    assert (alert["subject"], alert["detail"]) == (f"ppid:{codes[1]}", "tiket_no_registrasi")
+    # He sees his mistake: the record's own number is kept, and the wrong one was never its.
+    move(ready, second, "2", no_registrasi="013/PPID/I/2026")
+    await ready.until(lambda: ready.report_of("013/PPID/I/2026"), PATIENCE)
+    assert await ready.report_of("013/PPID/I/2026") == codes[1]
+
+
 async def test_requests_born_there_open_here(ready: Gateway) -> None:
     app = ready.town.apps["ppid"]
     request = app.born(BORN)

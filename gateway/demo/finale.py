@@ -12,17 +12,27 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from gateway.demo.outline import outline
 from gateway.demo.people import ROLES, Company
 from gateway.demo.surroundings import APPS, World
 from gateway.demo.teller import Teller
 from gateway.demo.verdict import Scene
 from gateway.flows.audit import Trace, picture
+from gateway.flows.audit.words import Words
+from gateway.kernel.policy import Policy
 
 PLAY: Final = "play.sh"
 
 
-def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[str, str]], as_json: bool) -> None:
-    """Tell how every story ended; `titles` are by the story's name."""
+def outcome(
+    teller: Teller,
+    scenes: Sequence[Scene],
+    titles: Mapping[str, tuple[str, str]],
+    traces: Mapping[str, Trace],
+    words: Words,
+    as_json: bool,
+) -> None:
+    """Tell how every story ended, with its trace in short; `titles` are by the story's name, `traces` by code."""
     if as_json:
         scenarios = [_scenario(scene) for scene in scenes]
         sys.stdout.write(msgspec.json.encode({"scenarios": scenarios}).decode() + "\n")
@@ -35,21 +45,17 @@ def outcome(teller: Teller, scenes: Sequence[Scene], titles: Mapping[str, tuple[
         if scene.ok:
             teller.result(
                 True,
-                f"{indonesian}: {reports} laporan, masing-masing sekali di aplikasinya; {_way(scene)}",
-                f"{english}: {_count(reports, 'report')}, each once in its app; {scene.entries} entries",
+                f"[b]{indonesian}[/b]: {reports} laporan, sekali di tiap aplikasi; satu jejak, {scene.entries} catatan",
+                f"{english}: {_count(reports, 'report')}, once in each app; one trace, {scene.entries} entries",
             )
         else:
             teller.result(
                 False,
-                f"{indonesian}: {len(scene.faults)} hal tidak sesuai",
+                f"[b]{indonesian}[/b]: {len(scene.faults)} hal tidak sesuai",
                 f"{english}: {_count(len(scene.faults), 'thing')} not as it must be",
             )
-
-
-def _way(scene: Scene) -> str:
-    """Return the trace in short: its first report, how many more, through which apps, how many entries."""
-    more = len({case.code for case in scene.cases}) - 1
-    return f"{scene.code}{f' +{more}' if more else ''}: {' → '.join(scene.apps)}, {scene.entries} catatan"
+        if scene.code is not None and scene.code in traces:
+            teller.show(outline(traces[scene.code], words, teller.width))
 
 
 def _count(number: int, thing: str) -> str:
@@ -61,15 +67,17 @@ def _scenario(scene: Scene) -> dict[str, object]:
     return {"name": scene.name, "code": scene.code, "cases": cases, "entries": scene.entries, "ok": scene.ok}
 
 
-def trace(teller: Teller, whole: Trace) -> None:
-    """Print the trace of a story: the report itself and, of those linked to it, one for each app."""
+def trace(teller: Teller, whole: Trace, policy: Policy, file: Path) -> None:
+    """Print the trace of a story: the report itself and, of those linked to it, one for each app; and how the rest of
+    it, and any other, is read (`file` is the play file)."""
     if teller.silent:
         return
     brief, left_out = shortened(whole)
     teller.blank()
-    teller.show(picture(brief, "id", teller.width))
-    if left_out:
-        teller.line(f"  + {left_out} laporan lain · {left_out} more reports: gateway audit trace {whole.report.code}")
+    teller.show(picture(brief, "id", teller.width, policy))
+    more = f" (+ {left_out} laporan · {left_out} more reports)" if left_out else ""
+    teller.show(Text(f"\n# jejak seutuhnya, dan jejak lain · the whole trace, and any other{more}", "dim"))
+    teller.line(f". {shlex.quote(str(file))}; gateway audit trace {whole.report.code}")
 
 
 def shortened(whole: Trace) -> tuple[Trace, int]:
@@ -95,9 +103,8 @@ def shortened(whole: Trace) -> tuple[Trace, int]:
     return brief, len(left_out)
 
 
-def invite(teller: Teller, world: World, company: Company, scenes: Sequence[Scene]) -> None:
+def invite(teller: Teller, world: World, file: Path, scenes: Sequence[Scene]) -> None:
     """Print addresses, tokens and lines to go on playing with, and where everything is kept."""
-    file = _play_file(world, company)
     teller.heading("Silakan bermain", "now it is your turn · Ctrl-C ends it")
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="bold")
@@ -107,16 +114,33 @@ def invite(teller: Teller, world: World, company: Company, scenes: Sequence[Scen
         grid.add_row(app, f"{world.app(app)}/_sandbox/records")
     grid.add_row("data", str(world.folder))
     teller.show(grid)
-    ticket = next((case.reference for scene in scenes if scene.name == "prank" for case in scene.cases), None)
-    for told, line in _lines(file, ticket or "TICKET", scenes[0].code or "CODE"):
+    cases = [case for scene in sorted(scenes, key=lambda one: one.name != "prank") for case in scene.cases]
+    ticket = next((case.reference for case in cases if case.app == "cc112" and case.reference), None)
+    for told, line in _lines(file, ticket, scenes[0].code or "CODE"):
         teller.show(Text(f"\n# {told}", "dim"))
         # One line each, however long: a line that the terminal wraps can still be copied.
         teller.line(line)
 
 
-def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
+def _lines(file: Path, ticket: str | None, code: str) -> list[tuple[str, str]]:
+    """Return lines for a shell, each with what it does; `ticket` is one of 112, where a story has one (the ghost
+    calls' is still open), `code` that of a report."""
     body = '{"service":"EM-HAZARD","description":"Pohon tumbang menutup jalan","place":{"village":"73.11.03.1003"}}'
     post = "-H 'Idempotency-Key: coba-1' -H 'Content-Type: application/json'"
+    moved = (
+        []
+        if ticket is None
+        else [
+            (
+                "gerakkan tiket 112 · move the 112 ticket",
+                f'curl -s $CC112_URL/_sandbox/records/{ticket}/advance -d \'{{"word":"DISPATCHED"}}\'',
+            ),
+            (
+                "lihat laporannya · see its report",
+                f'curl -s "$GATEWAY/v1/reports?q={ticket}" -H "Authorization: Bearer $KOORDINATOR"',
+            ),
+        ]
+    )
     return [
         (
             "alamat dan token untuk baris-baris berikut · addresses and tokens for the lines below",
@@ -126,27 +150,20 @@ def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
             "lapor sebagai warga · report as a citizen",
             f"curl -s $GATEWAY/v1/reports -H \"Authorization: Bearer $WARGA\" {post} -d '{body}'",
         ),
-        (
-            "gerakkan tiket 112 yang masih terbuka · move the 112 ticket that is still open",
-            f'curl -s $CC112_URL/_sandbox/records/{ticket}/advance -d \'{{"word":"DISPATCHED"}}\'',
-        ),
-        (
-            "lihat laporannya · see its report",
-            f'curl -s "$GATEWAY/v1/reports?q={ticket}" -H "Authorization: Bearer $KOORDINATOR"',
-        ),
+        *moved,
         (
             "jejak sebagai auditor · the trace as an auditor",
-            f'curl -s $GATEWAY/v1/audit/reports/{flood}/trace -H "Authorization: Bearer $AUDITOR"',
+            f'curl -s $GATEWAY/v1/audit/reports/{code}/trace -H "Authorization: Bearer $AUDITOR"',
         ),
         (
             "jejak di terminal, dari nomor mana pun · on the terminal, from any number",
-            f"gateway audit trace {ticket}",
+            f"gateway audit trace {ticket or code}",
         ),
         ("majukan waktu sepuluh hari · let ten days pass", "gateway clock +10d"),
     ]
 
 
-def _play_file(world: World, company: Company) -> Path:
+def play_file(world: World, company: Company) -> Path:
     """Write a file for the shell: addresses, tokens, and the settings that make `gateway` work on this data."""
     exports = {"GATEWAY": world.gateway} | {f"{app.upper()}_URL": world.app(app) for app in APPS}
     exports |= {name.upper(): company.people[name].token or "" for name in ROLES}

@@ -91,6 +91,6 @@ class Programme:
     async def _travel(self) -> None:
         await self._props.travel.weeks()
         self._teller.pause(
-            f"{WEEKS.days} hari berlalu: jam pengembangan dimajukan untuk gateway dan semua aplikasi",
-            f"{WEEKS.days} days go by: the development clock moves gateway and apps together",
+            f"{WEEKS.days} hari berlalu: jam dimajukan untuk gateway dan semua aplikasi sekaligus",
+            f"{WEEKS.days} days go by: the clock is put ahead for gateway and apps alike",
         )

@@ -28,6 +28,8 @@ from gateway.demo.travel import Travel
 from gateway.demo.troupe import GATEWAY, Stopped, Troupe
 from gateway.demo.verdict import Scene
 from gateway.demo.waiting import PATIENCE_S, NotYet, until
+from gateway.flows.audit.words import Words
+from gateway.kernel.policy import Policy
 from gateway.sdk.clock import Clock, SystemClock
 from gateway.sdk.entropy import SystemEntropy
 
@@ -134,7 +136,7 @@ async def _run(
         )
         scenes = await troupe.guarded(_perform(stories, props, teller, world, as_json))
         if not once:
-            finale.invite(teller, world, company, scenes)
+            finale.invite(teller, world, finale.play_file(world, company), scenes)
             await troupe.stay()
     return DONE if all(scene.ok for scene in scenes) else FAILED
 
@@ -169,13 +171,14 @@ async def _perform(stories: Sequence[Story], props: Props, teller: Teller, world
     await programme.perform()
     scenes, traces = await judge_all(props, teller, [story.ending for story in stories])
     titles = {story.ending.name: (story.indonesian, story.english) for story in stories}
-    finale.outcome(teller, scenes, titles, as_json)
+    policy = Policy.load(world.config)
+    finale.outcome(teller, scenes, titles, traces, Words("id", policy), as_json)
     for scene in scenes:
         if not scene.ok:
             _complain(teller, scene, programme.troubles)
     whole = traces.get(scenes[0].code or "")
     if whole is not None:
-        finale.trace(teller, whole)
+        finale.trace(teller, whole, policy, finale.play_file(world, props.company))
     return scenes
 
 

@@ -14,18 +14,18 @@ from rich.text import Text
 
 _WIDEST: Final = 140
 _IN_A_PIPE: Final = 120
+NAMES: Final = 11
+"""Columns for the name of who speaks."""
 _WHO: Final = {
     "warga": "bold green",
     "112": "bold red",
     "desa": "bold yellow",
     "gateway": "bold cyan",
-    "cc112": "bold magenta",
-    "sigapdes": "bold magenta",
-    "singgah": "bold magenta",
-    "pending": "bold magenta",
-    "ppid": "bold magenta",
-    "opd": "bold yellow",
-    "waktu": "bold white",
+    "Si-GAPDes": "bold magenta",
+    "Singgah": "bold magenta",
+    "Si-PeNDTING": "bold magenta",
+    "PPID": "bold magenta",
+    "OPD": "bold yellow",
     "auditor": "bold blue",
 }
 """Who speaks, with the colour it has; anybody else is plain."""
@@ -88,7 +88,7 @@ class Teller:
             return
         sign = Text("✓", "bold green") if good else Text("✗", "bold red")
         if self.loud:
-            self.out.print(self._line(Text.assemble("       ", sign), indonesian, english), width=self.width)
+            self.out.print(self._line(sign, indonesian, english), width=self.width)
         else:
             self.out.print(Text.from_markup(f"{sign.plain} {indonesian} · {english}"), soft_wrap=True)
 
@@ -138,7 +138,7 @@ class Teller:
 
     def _line(self, who: Text, indonesian: str, english: str) -> Table:
         line = Table.grid(padding=(0, 2))
-        line.add_column(width=8, justify="right", no_wrap=True)
+        line.add_column(width=NAMES, justify="right", no_wrap=True)
         line.add_column(overflow="fold")
         line.add_row(who, Text.from_markup(indonesian))
         line.add_row("", Text.from_markup(english, style="dim"))

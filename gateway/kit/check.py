@@ -5,7 +5,6 @@ report = check(Path("connectors/cc112"), lambda result: print(result.rule, resul
 
 import asyncio
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import structlog
 
 from gateway.kit.hints import Hints
 from gateway.kit.moment import Loop
+from gateway.kit.patience import Patience
 from gateway.kit.report import Report, Result, Verdict, keep, report_of
 from gateway.kit.rule import DoesNotApply, Failed, Rule
 from gateway.kit.rules import RULES
@@ -28,7 +28,7 @@ from gateway.sdk.manifest import FILE
 
 Progress = Callable[[Result], None]
 LONGEST_S: Final = 90.0
-"""Real seconds that one rule may take on a busy machine."""
+"""Real seconds that one rule may take, without those in which the machine had other things to do."""
 
 
 def check(
@@ -132,13 +132,8 @@ async def _outcome(rule: Rule, trial: Trial) -> BaseException | None:
         await rule.test(trial)
 
     task = asyncio.create_task(run())
-    timer = threading.Timer(LONGEST_S, loop.call_soon_threadsafe, (task.cancel,))
-    timer.daemon = True
-    timer.start()
-    try:
+    with Patience(LONGEST_S, lambda: loop.call_soon_threadsafe(task.cancel)):
         await asyncio.wait({task})
-    finally:
-        timer.cancel()
     return TimeoutError() if task.cancelled() else task.exception()
 
 

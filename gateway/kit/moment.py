@@ -6,7 +6,6 @@ at once. The clock that gateway and app tell time by stands still until it is mo
 
 import asyncio
 import socket
-import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -15,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final, TypeVar, TypeVarTuple
+
+from gateway.kit.patience import Patience
 
 START: Final = datetime(2026, 1, 28, 2, 15, 30, tzinfo=UTC)
 """When a trial begins: a working morning in Barru, 10:15:30. Contract samples are recorded at this moment."""
@@ -117,28 +118,27 @@ class Time:
 
     @asynccontextmanager
     async def patience(self, seconds: float) -> AsyncIterator[None]:
-        """Give up, with TimeoutError, what takes longer than so many seconds of real time."""
+        """Give up, with TimeoutError, what takes longer than so many seconds of real time (see `Patience`)."""
         task = asyncio.current_task()
         assert task is not None
-        given_up = False
+        given_up = over = False
 
         def end() -> None:
             nonlocal given_up
-            given_up = True
-            task.cancel()
+            if not over:
+                given_up = True
+                task.cancel()
 
-        timer = threading.Timer(seconds, self._loop.call_soon_threadsafe, (end,))
-        timer.daemon = True
-        timer.start()
         try:
-            yield
+            with Patience(seconds, lambda: self._loop.call_soon_threadsafe(end)):
+                yield
         except asyncio.CancelledError:
             if not given_up:
                 raise
             task.uncancel()
             raise TimeoutError from None
         finally:
-            timer.cancel()
+            over = True
 
     async def to(self, moment: datetime) -> None:
         """Travel to a moment. It must not have passed."""

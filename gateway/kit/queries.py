@@ -22,6 +22,18 @@ def due(connection: Connection, app: str, emergency: bool, real: datetime) -> in
     return int(connection.execute(found).scalar_one())
 
 
+def soon(connection: Connection, app: str, real: datetime, until: datetime) -> bool:
+    """Tell whether the app will be asked for something that is missing, after `real` and by `until`."""
+    found = select(t.inbox.c.event_id).where(
+        t.inbox.c.app == app,
+        t.inbox.c.hint,
+        t.inbox.c.state == "new",
+        t.inbox.c.due_at > real,
+        t.inbox.c.due_at <= until,
+    )
+    return connection.execute(found.limit(1)).first() is not None
+
+
 def alerts(connection: Connection, kind: str | None = None) -> list[Row]:
     """Return alerts, of one kind or all."""
     wanted = select(t.alert) if kind is None else select(t.alert).where(t.alert.c.kind == kind)

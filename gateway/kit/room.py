@@ -5,7 +5,7 @@ is, and how much time passes in between.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from gateway.flows.inbound.adopt import Adopter
 from gateway.flows.inbound.apply import Applier
 from gateway.flows.inbound.drift import Lister
 from gateway.flows.inbound.fetch import Fetcher
+from gateway.flows.inbound.inbox import ASKED_AFTER
 from gateway.flows.inbound.poll import Poller
 from gateway.flows.inbound.receive import Inbound
 from gateway.flows.inbound.store import Store
@@ -100,7 +101,7 @@ class Room(Books, Office):
             base_url=base_url or self.wire.url,
             secrets=Secrets(self.app, self.manifest.secrets, self.environ),
         )
-        self.host = Host(Registry({self.app: found}, {}), self.time)
+        self.host = Host(Registry({self.app: found}, {}), self.time, SeededEntropy(7))
         if self.app not in self.host.apps():
             fail("Connector(app) fails: " + self.host.states()[self.app].reason, "Mend __init__ of the connector.")
         self.opener = Opener(self.ledger, self.policy, self.host)
@@ -118,6 +119,12 @@ class Room(Books, Office):
             emergency: Deliverer(self.app, emergency, self.ledger, self.host, self.wake, self.blobs, "kit")
             for emergency in (True, False)
         }
+
+    async def leave(self) -> None:
+        """End the gateway's side: nothing comes in any more, nothing goes out."""
+        await self.ear.stop()
+        if hasattr(self, "host"):
+            await self.host.close()
 
     # -- filing ----------------------------------------------------------------------------------------------------
 
@@ -224,7 +231,7 @@ class Room(Books, Office):
         for emergency, deliverer in self._deliverers.items():
             for _ in range(_ROUNDS):
                 due = await self.ledger.read(queries.due, self.app, emergency, self.time.real())
-                if not due or not self.host.ready(self.app):
+                if not due or not self.host.ready(self.app) or (self.host.waits(self.app) and not emergency):
                     break
                 await deliverer.run(Turn())
         await self.calm()
@@ -243,9 +250,8 @@ class Room(Books, Office):
             if row["state"] in ENDED:
                 return row
             moments = [row[name] for name in ("due_at", "settle_at") if row[name] is not None]
-            resting = max(self.host.get(self.app).app.resting(), self.host.get(self.app).health.paused)
             wait = max([(at - self.time.now()).total_seconds() for at in moments], default=0.0)
-            await self.travel(max(wait, resting, 0.0) + 0.05)
+            await self.travel(max(wait, self.host.waits(self.app), 0.0) + 0.05)
         raise Failed(f"a delivery has not ended after {_ROUNDS} turns")
 
     async def travel(self, seconds: float) -> None:
@@ -290,10 +296,14 @@ class Room(Books, Office):
         fail("polling does not come to an end: every page says that there is more")
 
     async def apply(self) -> None:
-        """Apply what is in the inbox, and what that makes the gateway read."""
+        """Apply what is in the inbox, and what that makes the gateway read a moment later."""
         for _ in range(_ROUNDS):
-            if not await self._applier.round():
+            if await self._applier.round():
+                continue
+            now = self.time.real()
+            if not await self.ledger.read(queries.soon, self.app, now, now + ASKED_AFTER):
                 return
+            await self.travel(ASKED_AFTER.total_seconds())
 
     async def hear(self, wait: float = 3.0) -> None:
         """Let all news of the app come in and be applied: webhooks, polls, what is read after hints and gaps."""
@@ -324,37 +334,31 @@ class Room(Books, Office):
 async def opened(
     subject: Subject, folder: Path, url: str, time: Time, manifest: Manifest, environ: dict[str, str], *, limited: bool
 ) -> AsyncIterator[Room]:
-    """Open a room on a fresh ledger."""
+    """Open a room on a fresh ledger. Whatever of it was begun is ended, also where the rest cannot begin."""
     ear, wire = Ear(subject.name), Proxy(waiting=lambda: time.skip(manifest.timeouts.total + 0.5))
-    await ear.start()
-    setting = Setting(
-        app=subject.name,
-        folder=folder / "app",
-        territory=subject.config / "territory.csv",
-        clock=time,
-        gateway=ear.url,
-        environ=dict(subject.secrets),
-    )
-    ledger = await Ledger.open(url, folder / "data", time, SeededEntropy(7))
-    try:
+    async with AsyncExitStack() as leaving:
+        leaving.push_async_callback(ear.stop)
+        await ear.start()
+        setting = Setting(
+            app=subject.name,
+            folder=folder / "app",
+            territory=subject.config / "territory.csv",
+            clock=time,
+            gateway=ear.url,
+            environ=dict(subject.secrets),
+        )
+        ledger = await Ledger.open(url, folder / "data", time, SeededEntropy(7))
+        leaving.push_async_callback(ledger.close)
         sandbox = subject.sandbox(setting)
         if not limited:
             sandbox.store.set_quirk("unlimited", True)
-        async with serving(sandbox) as address:
-            wire.target = address
-            await wire.start()
-            room = Room(subject, subject.routed, ledger, folder, time, sandbox, wire, ear, environ)
-            try:
-                await room.employ(manifest)
-                yield room
-            finally:
-                await ear.stop()
-                if hasattr(room, "host"):
-                    await room.host.close()
-                await wire.stop()
-    finally:
-        await ear.stop()
-        await ledger.close()
+        wire.target = await leaving.enter_async_context(serving(sandbox))
+        leaving.push_async_callback(wire.stop)
+        await wire.start()
+        room = Room(subject, subject.routed, ledger, folder, time, sandbox, wire, ear, environ)
+        leaving.push_async_callback(room.leave)
+        await room.employ(manifest)
+        yield room
 
 
 def _key(number: int) -> str:

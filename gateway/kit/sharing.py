@@ -8,6 +8,7 @@ import msgspec
 from gateway.kit import filing
 from gateway.kit.room import Room
 from gateway.kit.rule import Failed, expect, rule
+from gateway.kit.subject import Subject
 from gateway.kit.traces import Sent
 from gateway.kit.trial import Trial
 from gateway.model.catalogue import Service
@@ -33,19 +34,37 @@ PERSON: Final = ("reporter.name", "reporter.phone", "reporter.email", "reporter.
 async def k16(trial: Trial) -> None:
     """Send canaries and look for them."""
     _ = trial.subject.level
-    used: set[str] = set()
+    used: dict[str | None, set[str]] = {}
     async with trial.room() as room:
         room.ear.keeps = True
         for service in trial.subject.services:
             whole = await room.submission(service, documents=_documents(room, service))
-            used |= await _reduced(room, service, whole)
+            used.setdefault(_table(trial.subject, service), set()).update(await _reduced(room, service, whole))
             await _whole(room, service, whole)
             await _hidden(room, service, whole)
-    promised = {name for name in trial.subject.manifest.shares if not name.startswith("attributes.")}
-    if not any(service.fields for service in trial.subject.services):
-        promised.discard("attributes")
-    unused = promised - used
-    expect(not unused, f"[shares] names {', '.join(sorted(unused))}, and nothing of it is ever sent")
+    for table, promised in _promised(trial.subject).items():
+        unused = promised - used.get(table, set())
+        where = "[shares]" if table is None else f"[profiles.{table}.shares]"
+        expect(not unused, f"{where} names {', '.join(sorted(unused))}, and nothing of it is ever sent")
+
+
+def _table(subject: Subject, service: Service) -> str | None:
+    """Name the profile whose own shares hold for a service; None: the manifest's."""
+    profile = subject.profile(service)
+    own = subject.manifest.profiles.get(profile) if profile is not None else None
+    return None if own is None or own.shares is None else profile
+
+
+def _promised(subject: Subject) -> dict[str | None, set[str]]:
+    """Return what each table of shares names and a report can hold; single answers are in no form but their own."""
+    tables = [None, *(name for name, one in subject.manifest.profiles.items() if one.shares is not None)]
+    promised = {}
+    for table in tables:
+        names = {name for name in subject.manifest.shares_of(table) if not name.startswith("attributes.")}
+        if not any(service.fields for service in subject.services if _table(subject, service) == table):
+            names.discard("attributes")
+        promised[table] = names
+    return promised
 
 
 def _documents(room: Room, service: Service) -> tuple[Document, ...]:

@@ -82,6 +82,24 @@ def due(
     return datetime.combine(last, _END_OF_DAY).astimezone(UTC)
 
 
+def resumed(unit: Unit, by: datetime, calendar: Calendar, pause: Pause) -> datetime:
+    """Return by when (UTC) a clock runs out after a pause that began before `by`, its last instant until then.
+
+    The same as `due` with that pause among the others, where pauses come one after the other.
+    """
+    if unit in {Unit.HOURS, Unit.MINUTES}:
+        return by + (pause.end - pause.begin)
+    begin, end = (moment.astimezone(WITA).date() for moment in (pause.begin, pause.end))
+    last = by.astimezone(WITA).date()
+    if begin >= last:
+        return by  # the day on which something is asked still counts, and it was the last
+    if unit is Unit.WORKING_DAYS:
+        last = calendar.add(last, calendar.between(begin, end))
+    else:
+        last += end - begin
+    return datetime.combine(last, _END_OF_DAY).astimezone(UTC)
+
+
 def _elapsed(start: datetime, span: timedelta, pauses: Iterable[Pause]) -> datetime:
     end, paused_to = start + span, start
     for pause in sorted(pauses, key=lambda one: one.begin):

@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from gateway.sdk.errors import Ambiguous, ContractBroken
+
+LEFT_ALONE: Final = "left_alone"
+"""Cause of a request that was not sent: meanwhile the app had asked to be left alone."""
 
 Value = TypeVar("Value")
 _BOM = b"\xef\xbb\xbf"

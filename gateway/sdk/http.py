@@ -23,12 +23,12 @@ from gateway.sdk.address import base_fault, is_public, literal_host
 from gateway.sdk.bodies import Parts, Query, TooLarge, Unpackable, encode, unpack
 from gateway.sdk.clock import Clock
 from gateway.sdk.errors import Ambiguous, AppError, ContractBroken, Rejected, Retryable, Unauthorized
-from gateway.sdk.exchange import Answer, Call, Exchange, current_call, digest
+from gateway.sdk.exchange import LEFT_ALONE, Answer, Call, Exchange, current_call, digest
 from gateway.sdk.manifest import ErrorName, Limits, Timeouts
 from gateway.sdk.pace import Pace
 from gateway.sdk.request import Headers, Request, headers_of, redirected, shown_path, url_of
 from gateway.sdk.trip import Trip, open_socket
-from gateway.sdk.verdicts import BodyVerdict, Expected, http_date, judge, lost
+from gateway.sdk.verdicts import BodyVerdict, Expected, http_date, judge, lost, retry_after
 
 TRUSTED_SKEW: Final = timedelta(minutes=30)
 """By how much an app's clock may be off and still be followed; beyond, the gateway's own time holds."""
@@ -36,6 +36,8 @@ _NOISE: Final = timedelta(seconds=2)
 """A Date has whole seconds and travelled a while: what is this small is no skew."""
 _REDIRECTS: Final = 3
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
+_LEAVE_ALONE: Final = frozenset({429, 503})
+"""Statuses whose Retry-After holds for every request to the app."""
 _KEEP_S: Final = 4.0
 """Idle connections for reads are dropped before the shortest usual server does (5 s)."""
 _LARGE: Final = 1 << 19
@@ -164,13 +166,7 @@ class Http:
 
     async def _judged(self, request: Request, expected: Expected) -> Answer:
         try:
-            answer = await self._followed(request)
-            try:
-                return judge(answer, expected, self.app_now())
-            except Retryable as later:
-                if later.after and answer.status in {429, 503}:
-                    self.pace.rest(later.after)
-                raise
+            return judge(await self._followed(request), expected, self.app_now())
         except AppError as error:
             error.message = self._redact(error.message)
             error.args = (error.message,)
@@ -190,7 +186,7 @@ class Http:
         call = current_call() or Call()
         async with self.pace.turn(call.deadline, urgent=call.urgent):
             headers = headers_of(request)
-            trip = Trip(self._timeouts.total, call.deadline)
+            trip = Trip(self._timeouts.total, call.deadline, self.pace.resting)
             sent_at, start = self._clock.now(), self._clock.monotonic()
             answer: Answer | None = None
             cause = "cancelled"
@@ -198,7 +194,7 @@ class Http:
                 async with trip.bounded():
                     answer = await self._exchange(request, headers, trip)
             except (OSError, aiohttp.ClientError, Unpackable) as error:
-                cause = _cause(error, trip.sent)
+                cause = LEFT_ALONE if trip.held else _cause(error, trip.sent)
             finally:
                 latency = self._clock.monotonic() - start
                 call.exchanges.append(
@@ -216,6 +212,11 @@ class Http:
                         cause=None if answer else cause,
                     )
                 )
+            # Before the turn is given on: whoever waits for it must not go earlier than the app allows.
+            if answer is not None and answer.status in _LEAVE_ALONE:
+                self.pace.rest(retry_after(answer.headers, self.app_now()) or 0.0)
+        if trip.held:
+            raise Retryable("the app asked to be left alone", self.pace.resting())
         if answer is None:
             raise lost(cause, trip.sent, request.write)
         self._measure(answer, sent_at + timedelta(seconds=latency / 2))

@@ -86,11 +86,16 @@ class Timeouts(_Section, frozen=True, kw_only=True):
 
 
 class Limits(_Section, frozen=True, kw_only=True):
-    """What the app bears: requests per second, requests at once, and the largest answer in bytes."""
+    """What the app bears: requests per second, requests at once, and the largest answer in bytes.
+
+    `probe_s` is after how many seconds one delivery may try again whether an app that fails is back; while it is not,
+    this doubles up to six times.
+    """
 
     rate_per_s: float = 5.0
     concurrency: int = 4
     max_response_bytes: int = 2_000_000
+    probe_s: float = 1.0
 
 
 class Webhook(_Section, frozen=True, kw_only=True):
@@ -299,6 +304,7 @@ def _numbers(manifest: Manifest) -> Iterator[str]:
         "limits.rate_per_s": manifest.limits.rate_per_s,
         "limits.concurrency": manifest.limits.concurrency,
         "limits.max_response_bytes": manifest.limits.max_response_bytes,
+        "limits.probe_s": manifest.limits.probe_s,
     }
     if manifest.webhook is not None:
         positive["webhook.window_s"] = manifest.webhook.window_s

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
@@ -13,12 +13,15 @@ _DISCARD: Final = struct.pack("ii", 1, 0)
 
 
 class Trip:
-    """One request on its way. `sent` tells whether a byte may have left, `deadline` is in the loop's clock."""
+    """One request on its way. `sent` tells whether a byte may have left, `held` that none did because the app asked
+    to be left alone while we were connecting (`resting`: for how many seconds); `deadline` is in the loop's clock."""
 
-    def __init__(self, total_s: float, deadline: float | None) -> None:
+    def __init__(self, total_s: float, deadline: float | None, resting: Callable[[], float]) -> None:
         latest = asyncio.get_running_loop().time() + total_s
         self.deadline = latest if deadline is None else min(latest, deadline)
         self.sent = False
+        self.held = False
+        self._resting = resting
         self.sockets: list[socket.socket] = []
 
     @asynccontextmanager
@@ -37,6 +40,9 @@ class Trip:
     def leaving(self) -> None:
         """Note that bytes may leave from now on; the last moment to refuse."""
         if asyncio.get_running_loop().time() >= self.deadline:
+            raise TimeoutError
+        if self._resting() > 0:
+            self.held = True
             raise TimeoutError
         self.sent = True
 

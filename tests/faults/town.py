@@ -34,7 +34,12 @@ Manifest = Mapping[str, object]
 
 BOTH = ("cc112", "sigapdes")
 QUICK: Mapping[str, Manifest] = {
-    "cc112": {"settle_s": 1.2, "timeouts.connect": 1.0, "timeouts.total": 1.2, "limits.rate_per_s": 1000},
+    "cc112": {
+        "settle_s": 1.2,
+        "timeouts.connect": 1.0,
+        "timeouts.total": 1.2,
+        "limits.rate_per_s": 1000,
+    },
     "sigapdes": {
         "settle_s": 1.2,
         "timeouts.connect": 1.0,
@@ -53,7 +58,7 @@ def tuned(folder: Path, changes: Mapping[str, Manifest]) -> Path:
     for app, wanted in changes.items():
         shutil.copytree(ROOT / "connectors" / app, made / app, ignore=shutil.ignore_patterns("test_*", "__pycache__"))
         file = made / app / "connector.toml"
-        file.write_text(_changed(file.read_text(), wanted))
+        file.write_text(_changed(file.read_text(), {"limits.probe_s": 0.05} | dict(wanted)))
     return made
 
 
@@ -68,6 +73,14 @@ def _changed(text: str, wanted: Manifest) -> str:
         if name in left:
             line = f"{name.removeprefix(section)} = {json.dumps(left.pop(name))}"
         lines.append(line)
+        # What a manifest does not say goes to the beginning of its section.
+        if found:
+            silent = [one for one in left if one.startswith(section) and left[one] is not None]
+            spoken = text.partition(line + "\n")[2].partition("\n[")[0]
+            for one in silent:
+                key = one.removeprefix(section)
+                if "." not in key and not re.search(rf"^{re.escape(key)} = ", spoken, re.MULTILINE):
+                    lines.append(f"{key} = {json.dumps(left.pop(one))}")
     unused = [name for name, value in left.items() if value is not None]
     assert not unused, f"the manifest has no {unused}"
     return "\n".join(lines) + "\n"
@@ -196,6 +209,14 @@ class Gateway(Stage):
     async def alerts(self, kind: str) -> list[Row]:
         """Return the alerts of a kind."""
         return await self.rows(t.alert, kind=kind)
+
+    async def aside(self, app: str) -> list[Row]:
+        """Return the news of an app that was set aside for a person."""
+        return await self.rows(t.inbox, app=app, state="quarantined")
+
+    async def kept(self) -> str:
+        """Return what is kept of news, deliveries and alerts, as text."""
+        return "".join([repr(await self.rows(table)) for table in (t.inbox, t.delivery, t.alert)])
 
     async def hurry(self, key: str, column: str = "due_at") -> None:
         """Let the time that a delivery waits for be now: what a test need not wait for."""

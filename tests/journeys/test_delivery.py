@@ -487,7 +487,7 @@ async def test_an_app_that_can_do_nothing_is_never_sent_to_again(tmp_path: Path,
             "attempt 1",
             "unsure (timeout)",
             "unsure by find",
-            "held by find",
+            "held by find (not_found)",
         ]
         held = {key for name, key in keys.items() if name != ("sigapdes", "[taken]")}
         assert {alert["subject"] for alert in await ready.alerts("delivery_held")} == held

@@ -191,7 +191,7 @@ async def test_links_lead_only_to_what_one_may_see(database_url: str, tmp_path: 
         strange = await books.file("TO-PRICE", [("sigapdes", "DISPARPORA")], owner="issuer|budi", follow_up_to=code)
 
         async def linked(scope: Scope) -> set[str]:
-            known = await books.ledger.read(queries.known, scope, code)
+            known = await books.ledger.read_together(queries.known, (scope, code))
             assert known is not None
             return {link["code"] for link in known.links}
 
@@ -199,6 +199,20 @@ async def test_links_lead_only_to_what_one_may_see(database_url: str, tmp_path: 
         assert await linked(Scope(code=code)) == set()
         assert await linked(Scope(agency="BPBD")) == {damage}
         assert await linked(EVERYTHING) == {damage, strange}
+
+
+async def test_read_together_each_sees_what_he_sees_alone(database_url: str, tmp_path: Path) -> None:
+    async with opened(database_url, tmp_path) as books:
+        code, damage = await flood(books)
+        strange = await books.file("TO-PRICE", [("sigapdes", "DISPARPORA")], owner="issuer|budi", follow_up_to=code)
+        scopes = [Scope(owner="issuer|andi"), Scope(owner="issuer|budi"), Scope(agency="BPBD"), Scope(code=code)]
+        asked = [(scope, name) for scope in [*scopes, Scope(), EVERYTHING] for name in (code, damage, strange, "BRU-0")]
+        alone = [(await books.ledger.read(queries.known, [one]))[0] for one in asked]
+        together = await asyncio.gather(*(books.ledger.read_together(queries.known, one) for one in asked))
+        assert together == alone
+        assert await books.ledger.read(queries.known, asked) == alone
+        seen = {(scope.owner, name) for (scope, name), found in zip(asked, alone, strict=True) if found and scope.owner}
+        assert seen == {("issuer|andi", code), ("issuer|andi", damage), ("issuer|budi", strange)}
 
 
 # -- what is shown, and what is added ----------------------------------------------------------------------------------
@@ -221,7 +235,7 @@ class Desk:
         return Shower(self.ledger, POLICY, self.host, language)
 
     async def view(self, code: str, eyes: Eyes, language: str = "id") -> ReportView:
-        known = await self.ledger.read(queries.known, EVERYTHING, code)
+        known = await self.ledger.read_together(queries.known, (EVERYTHING, code))
         assert known is not None
         return self.shower(language).report(known, eyes)
 
@@ -420,6 +434,7 @@ async def test_a_file_goes_with_a_message_once(database_url: str, tmp_path: Path
         act.insert(
             t.attachment,
             id=upload,
+            blob=upload,
             owner=ANDI.key,
             report_id=None,
             state="upload",

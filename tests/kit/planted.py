@@ -92,6 +92,11 @@ PLANTED = (
         "K16",
         ("connector.toml", "[shares]\n", '[shares]\n"place.address" = "no reason"\n'),
     ),
+    mistake(
+        "a share of a profile that nothing uses",
+        "K16",
+        ("connector.toml", "[shares]\n", '[profiles.kecil.shares]\n"description" = "no reason"\n\n[shares]\n'),
+    ),
     mistake("old webhooks are believed", "K01", ("connector.toml", "window_s = 300\n", "window_s = 86400\n")),
     mistake(
         "the order of webhooks matters",

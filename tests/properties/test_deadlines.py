@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.calendar import Calendar, Week
-from gateway.model.deadline import WITA, ClockSpec, Pause, Unit, due
+from gateway.model.deadline import WITA, ClockSpec, Pause, Unit, due, resumed
 
 FIRST, LAST = date(2025, 1, 1), date(2028, 12, 31)
 days = st.dates(FIRST, LAST)
@@ -90,6 +90,23 @@ def test_a_pause_or_extension_never_makes_it_earlier(
     assert paused >= plain
     assert due(spec, start, calendar, stopped, extended=True) >= paused
     assert due(spec, start, calendar, list(reversed(stopped))) == paused
+
+
+@given(calendars, specs(), instants, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), max_size=5))
+def test_pauses_one_after_the_other_add_up(
+    calendar: Calendar, spec: ClockSpec, start: datetime, spans: list[tuple[int, int]]
+) -> None:
+    """Moving the end after each pause is the same as counting them all at once."""
+    stopped: list[Pause] = []
+    at, by = start, due(spec, start, calendar)
+    for runs, stands in spans:
+        at += timedelta(hours=runs)
+        pause = Pause(at, at + timedelta(hours=stands))
+        if pause.begin >= by:
+            break  # it has run out: nothing stands still any more
+        stopped.append(pause)
+        by, at = resumed(spec.unit, by, calendar, pause), pause.end
+    assert by == due(spec, start, calendar, stopped)
 
 
 @given(calendars, specs(), instants, st.integers(0, 900))

@@ -11,6 +11,7 @@ from gateway.demo.stage import Filed, Stage, document
 from gateway.demo.stories.asking import PDF, Applicant, request, typed
 from gateway.demo.stories.cast import REQUEST_WAY
 from gateway.demo.waiting import NotYet
+from gateway.demo.when import ago
 
 TITLE: Final = ("Situs PPID diretas", "PPID is defaced")
 
@@ -67,7 +68,7 @@ async def alone(stage: Stage) -> None:
     await stage.move("ppid", ticket, "2", REQUEST_WAY, "Terlampir datanya", paper)
     await stage.reaches(filed.code, "resolved", secret=filed.secret)
     await parked.answered(stage, filed.code)
-    stage.say("ppid", f"[b]{ticket}[/b] dijawab dengan dokumen", "answers it with a document")
+    stage.say("PPID", f"[b]{ticket}[/b] dijawab dengan dokumen", "answers it with a document")
 
 
 async def _lost(stage: Stage, earlier: Filed) -> Filed:
@@ -84,10 +85,10 @@ async def _lost(stage: Stage, earlier: Filed) -> Filed:
         await stage.until("jawaban PPID tidak terbaca", "PPID's answer cannot be read", partial(_unsure, stage, filed))
         shown = (await stage.phone.track(earlier.code, earlier.secret))["cases"][0]
         stage.say(
-            "ppid",
-            "menjawab 200 dengan halaman judi → gateway: “tidak tersedia”, tidak ada yang disimpan; "
-            f"{earlier.code} tetap “{shown['status_title']}”, terakhir terdengar {shown['seen_at'][:16]}",
-            "answers 200 with a page for gambling → “unavailable”; the last known state is shown, with its age",
+            "PPID",
+            "situsnya menjadi halaman judi → gateway: “tidak tersedia”, tidak ada yang disimpan; "
+            f"{earlier.code} tetap “{shown['status_title']}”, kabar terakhir {ago(shown['seen_at'], stage.clock)}",
+            "its site is a page for gambling → “unavailable”; the last known state is shown, with its age",
         )
     await officer.switch(deface=False)
     if (await officer.records())[before:] and not told:
@@ -105,10 +106,10 @@ async def _found(stage: Stage, filed: Filed) -> str:
     """Twice looked for and not found, it is parked; the officer types it in by hand."""
     ticket = await parked.arrives(stage, _REQUEST, filed.code, typed(_ASKER, _WANTED, _PURPOSE))
     if (await stage.officers["ppid"].record(ticket)).key is not None:
-        stage.say("ppid", f"situs pulih: [b]{ticket}[/b]", "the site is back, and the request arrives, once")
+        stage.say("PPID", f"situs pulih: [b]{ticket}[/b]", "the site is back, and the request arrives, once")
         return ticket
     stage.say(
-        "opd",
+        "OPD",
         f"dua kali dicari, tidak ada → [b]ditahan[/b], tidak dikirim lagi; petugas mencatatnya: [b]{ticket}[/b]",
         "looked for twice and not there → parked, never sent again; the officer enters it by hand",
     )

@@ -89,8 +89,8 @@ async def _call(stage: Stage) -> tuple[str, str]:
     code = await stage.code_of(_CALL, ticket)
     stage.say(
         "gateway",
-        f"mendengar lewat webhook bertanda tangan dan membuka laporan [b]{code}[/b] (EM-FLOOD, BPBD)",
-        "hears by signed webhook and opens a report here",
+        f"dikabari 112, memeriksa tanda tangannya, dan membuka laporan [b]{code}[/b] (banjir, untuk BPBD)",
+        "is told by 112, checks the signature, and opens a report here",
     )
     return ticket, code
 
@@ -141,7 +141,7 @@ async def _houses(stage: Stage, ticket: str) -> None:
     references = await asyncio.gather(*(stage.arrives(code, "sigapdes") for code in codes))
     reference, code = references[_MOVED - 1], codes[_MOVED - 1]
     stage.say(
-        "sigapdes",
+        "Si-GAPDes",
         f"menyimpan {len(set(references))} data kerusakan; [b]{code}[/b] di sana bernama [b]{reference}[/b]",
         "keeps every record once, each under its own number",
     )
@@ -150,7 +150,7 @@ async def _houses(stage: Stage, ticket: str) -> None:
     await stage.move("sigapdes", reference, "3", VILLAGE_WAY, "Bantuan seng dan sembako sudah disalurkan")
     await stage.reaches(code, "resolved")
     stage.say(
-        "sigapdes",
+        "Si-GAPDes",
         f"petugas menangani {reference}, lalu selesai: bantuan disalurkan → {code} “selesai”",
         "the officer handles it, then done: relief handed out → “resolved”",
     )
@@ -174,7 +174,7 @@ async def later(stage: Stage) -> None:
     await stage.reaches(filed.code, "resolved", secret=filed.secret)
     await parked.answered(stage, filed.code)
     stage.say(
-        "ppid",
-        "menjawab dengan rekap dalam angka, tanpa nama korban → jejak: 112 → Si-GAPDes → PPID, tiga tenggat",
-        "answers with figures, no victim's name → one trace: 112 → Si-GAPDes → PPID, three clocks",
+        "PPID",
+        "menjawab dengan rekap dalam angka, tanpa nama korban → satu jejak: 112 → Si-GAPDes → PPID",
+        "answers with figures, no victim's name → one trace: 112 → Si-GAPDes → PPID, each with its own deadline",
     )

@@ -8,6 +8,7 @@ from gateway.demo.ending import Ending, Hop, Unseen, Wanted
 from gateway.demo.stage import Filed, Stage, document
 from gateway.demo.stories.asking import PDF, Applicant, answers, objection, person, typed
 from gateway.demo.stories.cast import NEPO, OBJECTION_WAY, REQUEST_WAY, VILLAGE_WAY
+from gateway.demo.when import day
 
 TITLE: Final = ("Dana desa: aduan, permohonan, keberatan", "Village funds: complaint, request, objection")
 
@@ -68,7 +69,7 @@ async def play(stage: Stage) -> None:
     await stage.move("sigapdes", number, "3", VILLAGE_WAY, "Realisasi dana dipasang di papan informasi desa")
     await stage.reaches(fund.code, "resolved")
     stage.say(
-        "ppid",
+        "PPID",
         f"permohonan lengkap, diterima: [b]{ticket}[/b]; aduannya selesai, jawaban PPID belum datang",
         "the request is complete and accepted; the complaint is settled, the information not there yet",
     )
@@ -81,7 +82,7 @@ async def _split(stage: Stage, fund: Filed) -> Filed:
     code = await stage.descendant(_REQUEST, fund.code, "split_from", "IF-REQUEST", secret=fund.secret)
     stage.filed[_REQUEST] = Filed(code=code, secret=fund.secret)
     stage.say(
-        "opd",
+        "OPD",
         f"petugas memisahkan permintaan informasi: [b]{code}[/b]; yang kurang (KTP, alamat, …) ditanyakan",
         "the officer splits off a request for information; what it lacks, an identity card too, is asked for",
     )
@@ -96,12 +97,11 @@ async def _completed(stage: Stage, part: Filed) -> str:
 async def later(stage: Stage) -> None:
     """Weeks later: no answer came, so he objects; the objection is decided, and the request answered."""
     part = stage.filed[_REQUEST]
-    report = await stage.phone.track(part.code, part.secret)
-    clocks = ", ".join(due["clock"] for due in report["due"] if due["state"] in {"late", "missed"})
+    (due,) = (await stage.phone.track(part.code, part.secret))["due"]
     stage.say(
         "gateway",
-        f"tenggat lewat tanpa jawaban: [b]{clocks}[/b] ({part.code})",
-        "the deadline has passed without an answer",
+        f"[b]{part.code}[/b]: tenggat sepuluh hari kerja lewat {day(due['by'])} tanpa jawaban",
+        "the ten working days have passed without an answer",
     )
     request = await parked.arrives(stage, _REQUEST, part.code, typed(_ASKER, _WANTED, _PURPOSE))
     filed = await stage.file(
@@ -110,16 +110,17 @@ async def later(stage: Stage) -> None:
         {
             "service": "IF-OBJECT",
             "description": _UNANSWERED,
-            "attributes": {"ticket": request, "grounds": ["c", "g"]},
+            "attributes": {"grounds": ["c", "g"]},
             "reporter": person(_ASKER),
+            "follow_up_to": part.code,
         },
+        part.secret,
     )
-    await stage.link(filed.code, "objection_to", part.code, "Keberatan atas permohonan ini")
     ticket = await parked.arrives(stage, _OBJECT, filed.code, objection(_ASKER, request, _UNANSWERED))
     stage.say(
         "warga",
         f"mengajukan keberatan [b]{filed.code}[/b] → [b]{ticket}[/b], tertaut ke {request}",
-        "objects; the objection hangs on the request in the same trace",
+        "objects, with the request's own secret; the objection hangs on it in the same trace",
     )
     await stage.move("ppid", ticket, "p", OBJECTION_WAY)
     await stage.move("ppid", ticket, "a", OBJECTION_WAY, "Keberatan dikabulkan, informasi diberikan")
@@ -129,7 +130,7 @@ async def later(stage: Stage) -> None:
     await stage.reaches(part.code, "resolved")
     await parked.answered(stage, part.code)
     stage.say(
-        "ppid",
+        "PPID",
         "atasan PPID mengabulkan keberatan; APBDes diberikan",
         "the objection is upheld, the budget is handed over",
     )

@@ -35,7 +35,7 @@ async def play(stage: Stage) -> None:
         await stage.officers["sigapdes"].advance(reference, "0", "Mohon sebutkan nama orang tua")
         await stage.reaches(code, "needs_info", secret=secret)
         stage.say(
-            "sigapdes",
+            "Si-GAPDes",
             f"[b]{reference}[/b] belum lengkap: “nama orang tua?” → warga melihat “perlu keterangan”",
             "it is incomplete: “name of the parents?” → the citizen sees “needs information”",
         )
@@ -51,7 +51,7 @@ async def play(stage: Stage) -> None:
     await stage.move("sigapdes", reference, "4", LETTER_WAY, "Surat sudah diambil")
     await stage.reaches(code, "resolved", secret=secret)
     stage.say(
-        "sigapdes",
+        "Si-GAPDes",
         f"surat ditandatangani, siap, diambil → {code} “selesai”",
         "the letter is signed, ready, collected → “resolved”",
     )

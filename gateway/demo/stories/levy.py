@@ -86,7 +86,7 @@ async def _investigated(stage: Stage, levy: Filed, number: str) -> None:
     await stage.move("singgah_di_barru", number, "selesai", VISITOR_WAY, "Papan tarif resmi sudah dipasang")
     await stage.reaches(levy.code, "resolved")
     stage.say(
-        "opd",
+        "OPD",
         f"Inspektorat memeriksa ([b]{complaint}[/b], 60 hari kerja): pungutan dihentikan; pelapor tetap tersembunyi",
         "the Inspectorate looks into it; the levy is stopped, the reporter stays hidden",
     )
@@ -103,7 +103,7 @@ async def _answered(stage: Stage, levy: Filed) -> None:
     await stage.reaches(rule.code, "resolved", secret=rule.secret)
     await parked.answered(stage, rule.code)
     stage.say(
-        "ppid",
+        "PPID",
         f"orang lain meminta peraturan tarifnya: [b]{rule.code}[/b] → [b]{ticket}[/b], dijawab dengan dokumen",
         "somebody else asks for the tariff rule, and gets the document; neither learns of the other",
     )

@@ -47,7 +47,7 @@ async def play(stage: Stage) -> None:
     number = await stage.arrives(code, "sipendting")
     stage.say(
         "112",
-        f"penelepon melaporkan lampu jalan; petugas menandai [i]informasi[/i]: {ticket} → [b]{code}[/b] IN-LIGHT",
+        f"penelepon melaporkan lampu jalan; ditandai [i]informasi[/i], bukan darurat: {ticket} → [b]{code}[/b]",
         "a caller reports a street light; the call taker marks it “information”: no emergency",
     )
     text = await stage.until(
@@ -60,7 +60,7 @@ async def play(stage: Stage) -> None:
     await stage.move("sipendting", number, "6", COMPLAINT_WAY, "Tiga lampu diganti")
     await stage.reaches(code, "resolved", secret=_secret(text, code))
     stage.say(
-        "pending",
+        "Si-PeNDTING",
         f"Dishub mengganti lampunya: [b]{number}[/b] selesai; si penelepon melihatnya dengan kode dari SMS",
         "the transport office mends it; the caller sees it with the code from the message",
     )

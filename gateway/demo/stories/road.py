@@ -4,7 +4,7 @@ and the road office answers."""
 from functools import partial
 from typing import Final
 
-from gateway.demo.callers import Json
+from gateway.demo.callers import Json, Unexpected
 from gateway.demo.ending import Ending, Hop, Wanted
 from gateway.demo.stage import Filed, Stage
 from gateway.demo.stories.cast import COMPLAINT_WAY, JANGAN_JANGAN, VILLAGE_WAY, place
@@ -16,6 +16,7 @@ _ROAD: Final = "road.complaint"
 _WORD: Final = "road.word"
 _EMERGENCY: Final = "road.emergency"
 _CALLS: Final = {"road.call-1": "+6285255000061", "road.call-2": "+6285255000062"}
+_URGENT: Final = "EM-MATERNAL"
 _UNIT: Final = ("AMBULANS-PKM-PUJANANTING", "DINKES")
 
 ENDING: Final = Ending(
@@ -74,23 +75,24 @@ async def _grown(stage: Stage, road: Filed) -> str:
     """The reporter's next word is an emergency; return its ticket."""
     told = {"text": "Sekarang ada ibu hamil tidak bisa lewat, sudah mulas."}
     answer = await stage.tell(_WORD, stage.phone, road.code, told, road.secret)
-    warned = ", ".join(one["service"] for one in answer["suggestions"])
+    if _URGENT not in {one["service"] for one in answer["suggestions"]}:
+        raise Unexpected("the gateway does not see that a word of the reporter is an emergency")
     stage.say(
         "warga",
-        f"menambah pesan: “ibu hamil tidak bisa lewat” → gateway menyarankan [b]{warned}[/b] dan telepon 112",
+        "menambah pesan: “ibu hamil tidak bisa lewat” → gateway mengenali keadaan darurat: [b]telepon 112[/b]",
         "adds: “a pregnant woman cannot pass” → the gateway says: call 112",
     )
     emergency = await stage.escalate(
         _EMERGENCY,
         stage.coordinator,
         road.code,
-        "EM-MATERNAL",
+        _URGENT,
         "Ibu hamil tidak bisa lewat",
         "Ibu hamil sudah mulas, jalan putus; perlu ambulans dari sisi Pujananting.",
     )
     ticket = await stage.arrives(emergency, "cc112")
     stage.say(
-        "opd",
+        "OPD",
         f"petugas menaikkannya ke 112: [b]{emergency}[/b] → tiket [b]{ticket}[/b], tertaut ke aduan",
         "the officer makes an emergency of it: a 112 ticket, linked to the complaint",
     )
@@ -164,7 +166,7 @@ async def _repaired(stage: Stage, road: Filed, number: str) -> None:
     await stage.move("sigapdes", number, "3", VILLAGE_WAY, "Bantuan sembako diantar lewat jalan darurat")
     await stage.reaches(road.code, "resolved")
     stage.say(
-        "pending",
+        "Si-PeNDTING",
         f"PUTR menjawab di Si-PeNDTING [b]{complaint}[/b]: jalan darurat dibuka, perbaikan tahun depan → “selesai”",
         "the road office answers: a detour now, the repair in next year's budget → “resolved”",
     )

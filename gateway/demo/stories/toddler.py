@@ -13,29 +13,26 @@ from gateway.demo.waiting import NotYet
 TITLE: Final = ("Balita kejang di Pujananting", "A toddler convulsing at Pujananting")
 
 _CALL: Final = "toddler.call"
-_LOOK: Final = "toddler.look"
 _CHILD: Final = "Aisyah"
 _FOUND: Final = "gizi buruk"
 _WEIGHT: Final = "7,1 kg"
+_LABELS: Final = ("stunting", "Stunting", "gizi", "Gizi")
+"""Words for what the doctor thinks of; a mother who was told none of it reads none of it."""
 _CASE: Final = "STG-2026-0042"
 _UNIT: Final = ("AMBULANS-PSC-03", "PSC119")
 
 ENDING: Final = Ending(
     name="toddler",
     wanted=(
-        Wanted(step=_CALL, app="cc112", word="CLOSED", status="resolved"),
-        Wanted(step=_LOOK, app="sipendting", word="5", status="in_progress", follows=_CALL, kind="split_from"),
-        Wanted(step=_LOOK, app="sigapdes", word="3", status="in_progress"),
+        Wanted(step=_CALL, app="cc112", word="CLOSED", status="in_progress"),
+        Wanted(step=_CALL, app="sipendting", word="5", status="in_progress"),
+        Wanted(step=_CALL, app="sigapdes", word="3", status="in_progress"),
     ),
-    hops=(
-        Hop(step=_CALL, kind="report.split", rule="desk:split"),
-        Hop(step=_LOOK, kind="case.referred", rule="desk:refer"),
-    ),
+    hops=(Hop(step=_CALL, kind="case.referred", times=2, rule="desk:refer"),),
     unseen=(
         Unseen(texts=(_CHILD, _FOUND), apps=("sipendting", "sigapdes")),
         Unseen(texts=(_WEIGHT,), apps=("sigapdes",)),
-        Unseen(texts=(_FOUND, _WEIGHT), reporters=(_CALL, _LOOK)),
-        Unseen(reporters=(_LOOK,), seen=("Sedang ditangani",)),
+        Unseen(texts=(_FOUND, _WEIGHT, *_LABELS), reporters=(_CALL,), seen=("Sedang ditangani",)),
     ),
 )
 
@@ -60,48 +57,42 @@ async def play(stage: Stage) -> None:
     )
     await stage.rescue(ticket, call.code, _UNIT, "Pasien sudah ditangani dokter di RSUD")
     stage.say("112", "ambulans PSC 119 membawa anak ke RSUD; ditangani", "the ambulance takes the child to hospital")
-    look = await _referred(stage, call)
-    await _aided(stage, look)
-    await _followed(stage, look)
+    await _referred(stage, call)
+    await _aided(stage, call)
+    await _followed(stage, call)
 
 
-async def _referred(stage: Stage, call: Filed) -> Filed:
+async def _referred(stage: Stage, call: Filed) -> None:
     """The doctor's finding goes into a note for officers; to Si-PeNDTING goes a number and the request to look."""
-    await stage.desk(
+    await stage.refer(
         stage.people["dinkes"],
         call.code,
-        "split",
+        "sipendting",
+        "DPMDPPKBPPPA",
         {
-            "parts": [
-                {
-                    "service": "CH-STUNT",
-                    "description": "Mohon keluarga ini dikunjungi.",
-                    "attributes": {"relation": "officer", "case_number": _CASE},
-                }
-            ],
+            "service": "CH-STUNT",
             "reason": f"Dokter RSUD: {_FOUND}, berat badan {_WEIGHT}",
+            "description": "Mohon keluarga ini dikunjungi.",
+            "attributes": {"relation": "officer", "case_number": _CASE},
         },
     )
-    code = await stage.descendant(_LOOK, call.code, "split_from", "CH-STUNT")
-    look = stage.filed[_LOOK] = Filed(code=code, secret=call.secret)
-    number = await stage.arrives(code, "sipendting")
+    number = await stage.arrives(call.code, "sipendting")
     stage.say(
-        "opd",
+        "OPD",
         f"Dinkes meneruskan ke Si-PeNDTING hanya nomor [b]{_CASE}[/b] dan permintaan kunjungan: {number}",
         "the health office passes on an opaque number and a request to look, nothing of the child",
     )
     for word in ("3", "4"):
         await stage.move("sipendting", number, word, REFERRAL_WAY)
     await stage.move("sipendting", number, "5", REFERRAL_WAY, f"Kunjungan pertama: berat badan {_WEIGHT}")
-    await stage.reaches(code, "in_progress")
-    return look
+    await stage.reaches(call.code, "in_progress")
 
 
-async def _aided(stage: Stage, look: Filed) -> None:
+async def _aided(stage: Stage, call: Filed) -> None:
     """The family is put on the list of village aid: another case of the same report, in an officer's words."""
     await stage.refer(
         stage.people["pmd"],
-        look.code,
+        call.code,
         "sigapdes",
         "DINSOS",
         {
@@ -111,24 +102,24 @@ async def _aided(stage: Stage, look: Filed) -> None:
             "attributes": {"programme": "sembako"},
         },
     )
-    number = await stage.arrives(look.code, "sigapdes")
+    number = await stage.arrives(call.code, "sigapdes")
     await stage.move("sigapdes", number, "2", VILLAGE_WAY)
     await stage.move("sigapdes", number, "3", VILLAGE_WAY, "Keluarga masuk daftar bantuan pangan desa")
     stage.say(
-        "sigapdes",
+        "Si-GAPDes",
         f"menerima usulan bantuan pangan untuk keluarga itu: [b]{number}[/b], disetujui",
         "the village puts the family on its list of food aid, without learning why",
     )
 
 
-async def _followed(stage: Stage, look: Filed) -> None:
+async def _followed(stage: Stage, call: Filed) -> None:
     async def aided() -> None:
-        report = await stage.report(look.code)
+        report = await stage.report(call.code)
         if not any(case["app"] == "sigapdes" and case["status"] == "resolved" for case in report["cases"]):
-            raise NotYet(f"{look.code} is not resolved in sigapdes")
+            raise NotYet(f"{call.code} is not resolved in sigapdes")
 
     await stage.until("kabar dari desa", "news from the village", aided)
-    seen = await stage.reaches(look.code, "in_progress", secret=look.secret)
+    seen = await stage.reaches(call.code, "in_progress", secret=call.secret)
     stage.say(
         "warga",
         f"si ibu membaca “{seen['status_title']}”; temuan dokter tidak tertulis di mana pun baginya",

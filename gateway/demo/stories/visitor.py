@@ -52,7 +52,7 @@ async def _called(stage: Stage) -> tuple[str, str]:
     )
     code = await stage.code_of(_SOS, record.reference)
     stage.say(
-        "singgah",
+        "Singgah",
         f"wisatawan asing menekan SOS di {CANYON[1]}: tanpa NIK, nomor luar negeri → [b]{code}[/b]",
         "a foreign visitor presses SOS in the tourism app: no NIK, the place is the destination's",
     )
@@ -71,7 +71,7 @@ async def _rescued(stage: Stage, number: str, code: str) -> str:
     )
     ticket = await stage.arrives(emergency, "cc112")
     stage.say(
-        "opd",
+        "OPD",
         f"Disparpora menaikkannya ke 112: [b]{emergency}[/b] → tiket [b]{ticket}[/b], Basarnas dikirim",
         "the tourism office makes an emergency of it; search and rescue goes",
     )
@@ -103,7 +103,7 @@ async def _mended(stage: Stage, ticket: str) -> None:
     await stage.move("singgah_di_barru", number, "selesai", VISITOR_WAY, "Pagar baru sudah dipasang")
     await stage.reaches(filed.code, "resolved")
     stage.say(
-        "opd",
+        "OPD",
         f"setelah tiket ditutup, pagar jurang menjadi tugas sendiri: [b]{filed.code}[/b], Singgah {number} → PUTR",
         "after the closure the railings become a task of their own; the works office mends them",
     )

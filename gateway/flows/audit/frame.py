@@ -20,10 +20,10 @@ def header(trace: Trace, words: Words, width: int) -> Panel:
     lines = [
         joined(
             [
-                (report.service, "bold"),
+                (words.service(report.service), "bold"),
                 (words.status(report.status), f"bold {status_style(report.status)}"),
                 (f"{words.phrase('agency')} {report.agency}", ""),
-                (f"{words.phrase('channel')} {report.channel}", ""),
+                (f"{words.phrase('channel')} {words.app(report.channel)}", ""),
             ]
         ),
         joined(
@@ -43,7 +43,7 @@ def header(trace: Trace, words: Words, width: int) -> Panel:
             joined(
                 [
                     (f"{words.link(link.kind, link.direction)} {link.code}", "magenta"),
-                    (other.service if other else "", ""),
+                    (words.service(other.service) if other else "", ""),
                     (words.status(other.status) if other else "", ""),
                 ]
             )
@@ -71,7 +71,7 @@ def summary(trace: Trace, words: Words, width: int) -> Panel:
     lines = [
         joined(
             [
-                (f"{report.code} {clock.clock}: {moment(clock.by, words)}", ""),
+                (f"{report.code} {words.clock(clock.clock)}: {moment(clock.by, words)}", ""),
                 (words.due(clock.state), "red" if clock.state in {"missed", "late"} else ""),
             ]
         )
@@ -108,7 +108,7 @@ def _apps(trace: Trace, words: Words) -> Text:
     for app in apps:
         counts = [f"{words.phrase('deliveries')} {sent[app]}"] if sent[app] else []
         counts += [f"{words.phrase('events')} {heard[app]}"] if heard[app] else []
-        told.append((f"{app} ({', '.join(counts)})" if counts else app, ""))
+        told.append((f"{words.app(app)} ({', '.join(counts)})" if counts else words.app(app), ""))
     return joined(told) if told else Text(words.phrase("none"))
 
 

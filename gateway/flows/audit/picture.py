@@ -14,6 +14,7 @@ from gateway.flows.audit.frame import header, summary
 from gateway.flows.audit.pen import WITA, joined, moment, plain, status_style
 from gateway.flows.audit.trace import Gap, Trace, TraceCase, TraceHop, TraceReport
 from gateway.flows.audit.words import Words
+from gateway.kernel.policy import Policy
 from gateway.model.principal import Actor
 
 ARROWS: Final = {"out": "→", "in": "←"}
@@ -40,9 +41,9 @@ class _Page(msgspec.Struct, frozen=True):
     way: int
 
 
-def picture(trace: Trace, lang: str = "id", width: int = 100) -> RenderableType:
-    """Return a trace as something rich can print, `width` columns wide, in `id` or `en`."""
-    words = Words(lang)
+def picture(trace: Trace, lang: str = "id", width: int = 100, policy: Policy | None = None) -> RenderableType:
+    """Return a trace as something rich can print, `width` columns wide, in `id` or `en`; a policy lends its names."""
+    words = Words(lang, policy)
     parts: list[RenderableType] = [header(trace, words, width)]
     apps = max((len(hop.app or "") for hop in trace.hops if hop.direction in ARROWS), default=0)
     page = _Page(words, width, max(apps + 2, 9))
@@ -61,7 +62,7 @@ def _report(
     title = joined(
         [
             (report.code, "bold cyan"),
-            (report.service, "bold"),
+            (words.service(report.service), "bold"),
             (words.status(report.status), status_style(report.status)),
         ]
     )
@@ -83,7 +84,7 @@ def _case_title(case: TraceCase, words: Words) -> Text:
     return joined(
         [
             (f"{words.phrase('case')} {case.case}", "bold"),
-            (case.app, "bold"),
+            (words.app(case.app), "bold"),
             (case.agency, ""),
             (numbers, "blue"),
             (words.status(case.status), status_style(case.status)),
@@ -158,14 +159,15 @@ def _facts(hop: TraceHop, words: Words) -> Iterator[tuple[str, str]]:
         case "link.received":
             yield f"{words.link(str(facts.get('kind')), 'from')} {facts.get('from')}", "magenta"
         case "report.opened":
-            yield f"{facts.get('service', '')} {words.phrase('channel')} {facts.get('channel', '')}", ""
-        case "clock.started" | "clock.met" | "clock.missed":
+            yield f"{facts.get('service', '')} {words.phrase('channel')} {words.app(str(facts.get('channel', '')))}", ""
+        case "clock.started" | "clock.met" | "clock.missed" | "clock.extended" | "clock.paused" | "clock.resumed":
             by = datetime.fromisoformat(str(facts["by"])) if "by" in facts else None
-            yield f"{facts.get('clock', '')} ≤ {moment(by, words).removesuffix(' WITA')}" if by else "", ""
+            clock = words.clock(str(facts.get("clock", "")))
+            yield f"{clock} ≤ {moment(by, words).removesuffix(' WITA')}" if by else "", ""
         case "data.disclosed":
             yield _gathered(str(facts.get("fields", "")).split(",")), "dim"
         case "case.opened":
-            yield "" if facts.get("reason") == hop.rule else str(facts.get("reason", "")), ""
+            yield "" if facts.get("reason") == hop.rule else words.reason(str(facts.get("reason", ""))), ""
         case _:
             more = {
                 name: value

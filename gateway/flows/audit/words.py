@@ -4,6 +4,9 @@ from typing import Final
 
 import msgspec
 
+from gateway.kernel.ledger.progress import DESK
+from gateway.kernel.policy import Policy
+
 LANGUAGES: Final = ("id", "en")
 
 KINDS: Final[dict[str, tuple[str, str]]] = {
@@ -11,12 +14,20 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     "report.moved": ("Status laporan", "Report status"),
     "report.claimed": ("Laporan diambil ke akun", "Report claimed"),
     "case.opened": ("Perkara dibuka", "Case opened"),
+    "report.flagged": ("Laporan ditandai", "Report flagged"),
     "report.alerted": ("Meja 112 diperingatkan", "112 desk alerted"),
     "clock.started": ("Tenggat berjalan", "Clock started"),
     "clock.met": ("Tenggat terpenuhi", "Deadline met"),
     "clock.missed": ("Tenggat terlewati", "Deadline missed"),
+    "clock.paused": ("Tenggat berhenti: pelapor ditanya", "Clock stands still: reporter asked"),
+    "clock.resumed": ("Tenggat berjalan lagi", "Clock goes on"),
+    "clock.extended": ("Tenggat diperpanjang", "Deadline extended"),
     "data.disclosed": ("Data dibagikan", "Data disclosed"),
     "attachment.added": ("Lampiran", "Attachment"),
+    "document.received": ("Dokumen diambil dari aplikasi", "Document fetched from the app"),
+    "document.refused": ("Dokumen aplikasi ditolak", "The app's document was refused"),
+    "document.destroyed": ("Berkas titipan dimusnahkan", "File passed on, then destroyed"),
+    "inbound.quarantined": ("Kabar dikarantina", "News set aside for a person"),
     "case.event": ("Kabar aplikasi", "News from the app"),
     "case.receipt": ("Tanda terima", "Receipt"),
     "case.reply": ("Jawaban petugas", "Officer's reply"),
@@ -130,6 +141,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     "linked": ("terkait", "linked"),
     "report": ("Laporan", "Report"),
     "case": ("Perkara", "Case"),
+    "desk": ("meja gateway", "the gateway's desk"),
     "attempt": ("percobaan", "attempt"),
     "superseded": ("tergantikan", "superseded"),
     "missing": ("catatan HILANG", "entries MISSING"),
@@ -149,6 +161,7 @@ PHRASES: Final[dict[str, tuple[str, str]]] = {
     "unsealed": ("belum disegel", "not sealed yet"),
     "deliveries": ("kiriman", "deliveries"),
     "events": ("kabar masuk", "news"),
+    "alike": ("serupa", "alike"),
     "days": ("hari", "d"),
     "hours": ("jam", "h"),
     "minutes": ("mnt", "min"),
@@ -162,9 +175,11 @@ _MONTHS: Final = (
 
 
 class Words(msgspec.Struct, frozen=True):
-    """The words of one language (`id` or `en`; anything else reads Indonesian)."""
+    """The words of one language (`id` or `en`; anything else reads Indonesian). With a `policy`, what the configuration
+    has names for (services, apps, clocks, reasons) is shown by them."""
 
     lang: str
+    policy: Policy | None = None
 
     @property
     def _at(self) -> int:
@@ -197,6 +212,28 @@ class Words(msgspec.Struct, frozen=True):
     def due(self, state: str) -> str:
         """Return the state of a deadline."""
         return DUE_STATES.get(state, (state, state))[self._at]
+
+    def service(self, code: str) -> str:
+        """Return the name of a service with its code."""
+        known = self.policy.services.get(code) if self.policy else None
+        return code if known is None else f"{known.name.get(self.lang)} ({code})"
+
+    def app(self, name: str) -> str:
+        """Return the title of an app, or what the gateway's own desk is called; other channels show their own name."""
+        if name == DESK:
+            return self.phrase("desk")
+        known = self.policy.apps.get(name) if self.policy else None
+        return name if known is None else known.title
+
+    def clock(self, name: str) -> str:
+        """Return the label of a clock."""
+        known = self.policy.clocks.get(name) if self.policy else None
+        return name if known is None else known.label.get(self.lang)
+
+    def reason(self, name: str) -> str:
+        """Return why a case is where it is; the reason of a rule is told by the rule's own words."""
+        key = f"reason.{name}"
+        return self.policy.notices.text(key, self.lang) if self.policy and key in self.policy.notices else name
 
     def month(self, number: int) -> str:
         """Return the short name of month 1 to 12."""

@@ -51,16 +51,12 @@ class Deliverer:
             await self._work(stop, under_way)
         finally:
             await asyncio.gather(*under_way, return_exceptions=True)
+            self._host.unused(self.app)
 
     async def _work(self, stop: asyncio.Event, under_way: set[asyncio.Task[None]]) -> None:
         while not stop.is_set():
-            free = self._host.places(self.app) - len(under_way)
-            batch: Sequence[Claimed] = ()
             began = self._moment()
-            # What waits for an app in shadow waits for a person: no attempt is spent on it.
-            if free > 0 and self._live and self._host.ready(self.app):
-                lease = timedelta(seconds=2 * self._total + 5)
-                batch = await self._ledger.claim([self.app], self.emergency, free, lease, self._worker)
+            batch = await self._claim(self._host.places(self.app) - len(under_way))
             for claimed in batch:
                 task = asyncio.create_task(self.carry(claimed, began))
                 under_way.add(task)
@@ -68,11 +64,26 @@ class Deliverer:
                 ring = asyncio.create_task(self._wake.wait({"delivery"}, _IDLE, self))
                 await asyncio.wait({ring, *under_way}, return_when=asyncio.FIRST_COMPLETED)
                 await ring if ring.done() else ring.cancel()
-            finished = {task for task in under_way if task.done()}
-            under_way -= finished
-            for task in finished:
+            for task in [task for task in under_way if task.done()]:
+                under_way.remove(task)  # one by one: of several that fell, the others are still gathered
                 task.result()
         await asyncio.gather(*under_way)
+
+    async def _claim(self, free: int) -> Sequence[Claimed]:
+        """Claim what may be carried now: nothing for an app in shadow, whose deliveries wait for a person."""
+        leave = self._host.leave(self.app, free if self._live else 0, urgent=self.emergency)
+        if not leave.number:
+            return ()
+        lease = timedelta(seconds=2 * self._total + 5)
+        batch: Sequence[Claimed] = ()
+        try:
+            batch = await self._ledger.claim(
+                [self.app], self.emergency, leave.number, lease, self._worker, fresh=leave.fresh
+            )
+        finally:
+            if leave.probe and not batch:
+                self._host.unused(self.app)
+        return batch
 
     def _moment(self) -> tuple[float, datetime]:
         return self._ledger.clock.monotonic(), self._ledger.clock.real()
@@ -106,22 +117,25 @@ class Deliverer:
             outcome = Outcome(verdict=Verdict.REJECTED, cause=FILE_NEEDED, field=missing.role)
         except Erased:
             outcome = Outcome(verdict=Verdict.REJECTED, cause="erased")
+        if not outcome.exchanges:
+            self._host.unused(self.app)
         await self._commit(claimed, outcome)
 
     async def _amend(self, claimed: Claimed, amendment: Amendment, began: tuple[float, datetime]) -> Outcome:
-        _, whole, _ = await self._ledger.read(queries.standing, claimed.row["id"])
+        _, whole, _ = await self._ledger.read_together(queries.standing, claimed.row["id"])
         numbers = whole.references_of(claimed.row["case_id"])
         if not numbers:
             return Outcome(verdict=Verdict.REJECTED, cause="no_record")
         if (left := self._left(began)) <= 0:
             return _SLEPT
-        return await self._host.amend(self.app, numbers[0]["value"], amendment, left)
+        profile = whole.case(claimed.row["case_id"])["profile"]
+        return await self._host.amend(self.app, numbers[0]["value"], amendment, left, profile=profile)
 
     async def _commit(self, claimed: Claimed, outcome: Outcome) -> None:
         sent = claimed.row
 
         async def think() -> Act | None:
-            row, whole, known = await self._ledger.read(queries.standing, sent["id"])
+            row, whole, known = await self._ledger.read_together(queries.standing, sent["id"])
             act = self._ledger.act(GATEWAY, f"delivery:{sent['key']}#{sent['attempt']}")
             report, number = whole.ref(self._ledger.vault), claimed.case_number
             hop = hop_of(self.app, sent, outcome)

@@ -62,7 +62,7 @@ class Loader:
         return msgspec.structs.replace(document, content=content, digest=row["digest"], media_type=row["media_type"])
 
     async def _content(self, key: ReportKey, row: Row) -> bytes:
-        return await self._blobs.read(row["id"], file_key(self._ledger.vault, key, row))
+        return await self._blobs.read(row["blob"], file_key(self._ledger.vault, key, row))
 
 
 def ask_again(

@@ -1,5 +1,6 @@
 """Reads of the delivery flow (the gateway's own work: no caller's scope applies)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -7,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Connection, String, and_, cast, exists, func, or_, select
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.reading import Whole, events_of, report_by_id
+from gateway.kernel.ledger.reading import Whole, events_of, report_by_id, reports, wholes
+from gateway.kernel.ledger.rows import padded
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import MAX_AGE, Command, DeliveryState
 from gateway.model.file import FileState
@@ -22,12 +24,14 @@ _WAITING: Final = (DeliveryState.QUEUED, DeliveryState.UNSURE, DeliveryState.HEL
 _SENDING: Final = t.delivery.c.state == DeliveryState.SENDING
 
 
-def standing(connection: Connection, delivery_id: UUID) -> tuple[Row, Whole, list[CaseEvent]]:
-    """Return a delivery as it stands now, its report, and the events of its case."""
-    row = dict(connection.execute(select(t.delivery).where(t.delivery.c.id == delivery_id)).mappings().one())
-    whole = report_by_id(connection, EVERYTHING, row["report_id"])
-    assert whole is not None, "a delivery without a report breaks a foreign key"
-    return row, whole, events_of(connection, [row["case_id"]])[row["case_id"]]
+def standing(connection: Connection, delivery_ids: Sequence[UUID]) -> list[tuple[Row, Whole, list[CaseEvent]]]:
+    """Return deliveries as they stand now, each with its report and the events of its case."""
+    statement = select(t.delivery).where(t.delivery.c.id.in_(padded(delivery_ids)))
+    rows = {row["id"]: dict(row) for row in connection.execute(statement).mappings()}
+    ids = list({row["report_id"] for row in rows.values()})
+    found = {whole.id: whole for whole in wholes(connection, reports(connection, t.report.c.id.in_(padded(ids))))}
+    events = events_of(connection, list({row["case_id"] for row in rows.values()}))
+    return [(row, found[row["report_id"]], events[row["case_id"]]) for row in (rows[one] for one in delivery_ids)]
 
 
 def attachments(connection: Connection, report_id: UUID, digests: list[str]) -> list[Row]:

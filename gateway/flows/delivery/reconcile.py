@@ -4,6 +4,7 @@ An unsure delivery is looked up in the app, after the app had time to settle, be
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -30,6 +31,8 @@ from gateway.model.delivery import (
 from gateway.model.entry import Hop
 from gateway.model.principal import GATEWAY
 
+NOT_FOUND: Final = "not_found"
+"""Cause of a delivery that is held because its app, which can only be searched, does not show it."""
 _IDLE: Final = 0.5
 _BATCH: Final = 50
 _log = structlog.get_logger()
@@ -41,16 +44,31 @@ class Reconciler:
     def __init__(self, app: str, ledger: Ledger, host: Host, wake: Wake) -> None:
         self.app = app
         self._ledger, self._host, self._wake = ledger, host, wake
-        self._settle_s = float(host.manifest(app).settle_s)
+        manifest = host.manifest(app)
+        self._settle_s, self._slots = float(manifest.settle_s), manifest.limits.concurrency
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
         while not stop.is_set():
             now, real = self._ledger.clock.now(), self._ledger.clock.real()
             found = await self._ledger.read(unsettled, [self.app], now, real, _BATCH)
-            moved = [await self._resolve(claimed) for claimed in found]
-            if not any(moved):
+            if not await self._resolved(found):
                 await self._wake.wait({"reconcile"}, _IDLE)
+
+    async def _resolved(self, found: Sequence[Claimed]) -> bool:
+        """Resolve deliveries, as many at once as the app bears, so that none waits for the slowest; tell whether any
+        was. What cannot be resolved at all is raised after the others were."""
+        places = asyncio.Semaphore(self._slots)
+
+        async def one(claimed: Claimed) -> bool:
+            async with places:
+                return await self._resolve(claimed)
+
+        ended = await asyncio.gather(*(one(claimed) for claimed in found), return_exceptions=True)
+        for fault in ended:
+            if isinstance(fault, BaseException):
+                raise fault
+        return any(ended)
 
     async def _resolve(self, claimed: Claimed) -> bool:
         """Do what can be done for a delivery now; False if it must wait, because its app may not be asked."""
@@ -67,9 +85,9 @@ class Reconciler:
             await self._move(claimed, after_lease(level), hop, None, "lease")
             return True
         if when_unsure(level) is Resolve.LOOK:
-            if ready := self._host.ready(self.app):
+            if asked := self._host.leave(self.app, 1).number > 0:
                 await self._look(claimed, level)
-            return ready
+            return asked
         # An app that honours our key gets the same command again: that is its look-up. At L0 a person takes over.
         following = after_settle(standing_of(claimed.row), level, self._ledger.clock.real())
         hop = Hop(
@@ -83,10 +101,17 @@ class Reconciler:
         return True
 
     async def _look(self, claimed: Claimed, level: Level) -> None:
-        outcome = await self._host.find(self.app, claimed.row["key"])
+        outcome = None
+        try:
+            outcome = await self._host.find(self.app, claimed.row["key"])
+        finally:
+            if outcome is None or not outcome.exchanges:
+                self._host.unused(self.app)
         real, fraction = self._ledger.clock.real(), self._ledger.entropy.fraction()
         following = after_look(standing_of(claimed.row), outcome.verdict, level, real, fraction, outcome.after)
         hop = hop_of(self.app, claimed.row, outcome, operation="find")
+        if following.state is DeliveryState.HELD and not outcome.cause:
+            outcome = msgspec.structs.replace(outcome, cause=NOT_FOUND)
         try:
             await self._move(claimed, following, hop, outcome, "find")
         except Taken:
@@ -98,7 +123,7 @@ class Reconciler:
 
     async def _move(self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str) -> None:
         async def think() -> Act | None:
-            row, whole, known = await self._ledger.read(queries.standing, claimed.row["id"])
+            row, whole, known = await self._ledger.read_together(queries.standing, claimed.row["id"])
             if row["state"] != claimed.row["state"] or row["attempt"] != claimed.row["attempt"]:
                 return None  # whoever spoke first has resolved it
             act = self._ledger.act(GATEWAY, f"reconcile:{row['key']}")

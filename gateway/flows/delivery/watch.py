@@ -77,7 +77,7 @@ class Watch:
 
     async def _give_up(self, delivery_id: UUID, real: datetime) -> None:
         async def think() -> Act | None:
-            row, whole, _ = await self._ledger.read(queries.standing, delivery_id)
+            row, whole, _ = await self._ledger.read_together(queries.standing, delivery_id)
             following = _GIVEN_UP.get(DeliveryState(row["state"]))
             if following is None or not queries.is_given_up(row, real):
                 return None

@@ -112,12 +112,27 @@ class ResolveBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reason: Reason
 
 
+class ExchangeView(msgspec.Struct, frozen=True, kw_only=True):
+    """One exchange with an app, without content: when it was entered, what was asked in which attempt, what came of it,
+    the HTTP status (null: no answer) and milliseconds, the SHA-256 of what was sent and of what was answered."""
+
+    at: datetime
+    operation: str
+    attempt: int | None
+    outcome: str | None
+    http: int | None
+    latency_ms: int | None
+    request: str | None
+    response: str | None
+
+
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery as the desk sees it.
 
     `cause` is a code for why it stands where it stands, `field` what the app refuses, `http` its last status,
-    `answer` its last words; `agency` owns the case; `next_at` is when it is taken up again (null: not by itself);
-    `moves` are what a person may do with it.
+    `answer` its last words, `last_exchange` the last time that it, or a look for it, went to the app; `agency` owns
+    the case and `owner` is who took it up there; `next_at` is when it is taken up again (null: not by itself); `moves`
+    are what a person may do with it.
     """
 
     id: str
@@ -126,6 +141,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     case: int
     app: str
     agency: str
+    owner: str | None
     command: str
     emergency: bool
     state: str
@@ -133,6 +149,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     field: str | None
     http: int | None
     answer: str | None
+    last_exchange: ExchangeView | None
     attempts: int
     made_at: datetime
     updated_at: datetime

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select, true
 
 from gateway.kernel.ledger import tables as t
@@ -13,6 +14,7 @@ from gateway.kernel.ledger.reading import Row, Whole, events_of, report_by_code,
 from gateway.kernel.ledger.scope import visible
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import Command, DeliveryState
+from gateway.model.entry import Hop
 from gateway.model.link import LinkKind
 from gateway.model.principal import Scope
 from gateway.model.status import ENDED, OPEN, Status
@@ -84,7 +86,8 @@ def stuck_of(connection: Connection, case_ids: Sequence[UUID]) -> list[Row]:
 def deliveries(
     connection: Connection, scope: Scope, agency: str | None, states: Collection[str], limit: int, offset: int
 ) -> list[Row]:
-    """Return deliveries in these states, oldest first, with report, case and agency."""
+    """Return deliveries in these states, oldest first, with report, case and agency, and as `exchanged` what went last
+    between us and the app (None: nothing did)."""
     rows = connection.execute(
         _shown(scope, agency)
         .where(t.delivery.c.state.in_(states))
@@ -92,13 +95,42 @@ def deliveries(
         .limit(limit)
         .offset(offset)
     ).mappings()
-    return [dict(row) for row in rows]
+    return _exchanged(connection, [dict(row) for row in rows])
 
 
 def delivery_shown(connection: Connection, scope: Scope, agency: str | None, delivery_id: UUID) -> Row | None:
-    """Return one delivery with report, case and agency, if this desk may see it."""
+    """Return one delivery as `deliveries` does, if this desk may see it."""
     row = connection.execute(_shown(scope, agency).where(t.delivery.c.id == delivery_id)).mappings().first()
-    return None if row is None else dict(row)
+    return None if row is None else _exchanged(connection, [dict(row)])[0]
+
+
+class Exchanged(msgspec.Struct, frozen=True):
+    """An exchange with an app as it was entered, and when."""
+
+    at: datetime
+    hop: Hop
+
+
+class _Crossing(msgspec.Struct, frozen=True):
+    """The part of an entry that tells of a crossing."""
+
+    hop: Hop | None = None
+
+
+def _exchanged(connection: Connection, rows: list[Row]) -> list[Row]:
+    """Add to deliveries the last exchange with their app that was entered: whoever may see them may see that."""
+    keys, codes = {row["key"] for row in rows}, {row["code"] for row in rows}
+    found = connection.execute(
+        select(t.entry.c.at, t.entry.c.body)
+        .where(t.entry.c.stream.in_(codes), t.entry.c.kind.like("delivery.%"))
+        .order_by(t.entry.c.stream, t.entry.c.seq)
+    )
+    last: dict[str, Exchanged] = {}
+    for at, body in found:
+        hop = msgspec.json.decode(body, type=_Crossing).hop
+        if hop is not None and hop.request is not None and hop.delivery in keys:
+            last[str(hop.delivery)] = Exchanged(at, hop)
+    return [row | {"exchanged": last.get(row["key"])} for row in rows]
 
 
 def _shown(scope: Scope, agency: str | None) -> Select[Any]:
@@ -110,6 +142,7 @@ def _shown(scope: Scope, agency: str | None) -> Select[Any]:
             t.report.c.wrapped,
             _CASE.c.number.label("case_number"),
             _CASE.c.agency,
+            _CASE.c.assignee,
         )
         .join(t.report, t.report.c.id == t.delivery.c.report_id)
         .join(_CASE, _CASE.c.id == t.delivery.c.case_id)

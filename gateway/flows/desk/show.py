@@ -4,13 +4,12 @@ from datetime import datetime
 from typing import Final
 
 from gateway.flows.desk import queries
-from gateway.flows.desk.bodies import AppHealth, DeliveryView, Health, QueueItem, StuckView
+from gateway.flows.desk.bodies import AppHealth, DeliveryView, ExchangeView, Health, QueueItem, StuckView
 from gateway.flows.desk.possible import possible
-from gateway.kernel.host import Host
+from gateway.kernel.host import Host, carries
 from gateway.kernel.ledger import Erased, Ledger
 from gateway.kernel.ledger.reading import Row
-from gateway.model.delivery import Command, DeliveryState
-from gateway.sdk.manifest import Mode
+from gateway.model.delivery import DeliveryState
 
 _ACROSS: Final = ("ask", "refer", "split", "link", "assign")
 """What an officer may do with any open case of his."""
@@ -24,7 +23,7 @@ def queue_item(row: Row, stuck: list[Row], host: Host, now: datetime) -> QueueIt
     elif stuck:
         moves = dict.fromkeys(move for one in stuck for move in possible(one["state"], one["attempt"]))
         steps = [*moves, "note", *_ACROSS]
-    elif takes_messages(host, row["app"], row["profile"]):
+    elif carries(host, row["app"], row["profile"]):
         steps = ["reply", "note", *_ACROSS]
     else:
         steps = ["note", *_ACROSS]
@@ -59,7 +58,7 @@ def queue_item(row: Row, stuck: list[Row], host: Host, now: datetime) -> QueueIt
 
 
 def delivery_view(row: Row, ledger: Ledger, real: datetime) -> DeliveryView:
-    """Return a delivery as the desk sees it, with the app's last words opened from the vault."""
+    """Return a delivery as the desk sees it, with its last exchange and the app's last words opened from the vault."""
     return DeliveryView(
         id=str(row["id"]),
         key=row["key"],
@@ -67,6 +66,7 @@ def delivery_view(row: Row, ledger: Ledger, real: datetime) -> DeliveryView:
         case=row["case_number"],
         app=row["app"],
         agency=row["agency"],
+        owner=row["assignee"],
         command=row["command"],
         emergency=row["emergency"],
         state=row["state"],
@@ -74,12 +74,29 @@ def delivery_view(row: Row, ledger: Ledger, real: datetime) -> DeliveryView:
         field=row["field"],
         http=row["http"],
         answer=_answer(row, ledger),
+        last_exchange=_exchange(row["exchanged"]),
         attempts=row["attempt"],
         made_at=row["made_at"],
         updated_at=row["updated_at"],
         age_s=int((real - row["made_at"]).total_seconds()),
         next_at=row["due_at"] if row["state"] in _WAITING else None,
         moves=possible(row["state"], row["attempt"]),
+    )
+
+
+def _exchange(found: queries.Exchanged | None) -> ExchangeView | None:
+    if found is None:
+        return None
+    hop = found.hop
+    return ExchangeView(
+        at=found.at,
+        operation=hop.operation,
+        attempt=hop.attempt,
+        outcome=hop.outcome,
+        http=hop.http,
+        latency_ms=hop.latency_ms,
+        request=hop.request,
+        response=hop.response,
     )
 
 
@@ -128,13 +145,3 @@ def title(host: Host, app: str) -> str:
         return host.title(app)
     except KeyError:
         return app
-
-
-def takes_messages(host: Host, app: str, profile: str | None = None) -> bool:
-    """Tell whether a word can be carried to the app: it is live, its manifest and connector can, and it may have what
-    people write."""
-    if not host.can(app, "amend"):
-        return False
-    manifest = host.get(app).manifest
-    able = manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
-    return able and "description" in manifest.shares_of(profile)

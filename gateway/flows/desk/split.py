@@ -3,7 +3,8 @@
 A part that lacks what its service demands asks the reporter for it and is delivered once it is there. The secret of the
 report opens its parts. Where the reporter is hidden and a part's service cannot be given to somebody hidden (a request
 for information), or the report is for named roles only, nothing of his identity goes along: he is asked, and the answer
-is his consent. Nothing that anybody but he reads then names one report to those who work on the other.
+is his consent. Nothing that anybody but he reads then names one report to those who work on the other, and no photo of
+his goes along; else his photos do.
 """
 
 from typing import Final
@@ -12,6 +13,7 @@ from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
 from gateway.flows.desk.bodies import Part, PartBody, Parts, SplitBody
 from gateway.flows.desk.meant import Meant, some
+from gateway.flows.desk.pictures import pictures
 from gateway.flows.desk.refer import root_of
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
@@ -49,7 +51,7 @@ class Splitter:
             await self._not_there(desk, at, body)
             content = at.whole.content(self._ledger.vault)
             parts = [
-                self._part(act, desk, at, content, service, part, part.reason or body.reason)
+                await self._part(act, desk, at, content, service, part, part.reason or body.reason)
                 for service, part in zip(services, body.parts, strict=True)
             ]
             advance(act, self._ledger.vault, at.whole, [], passed=Status.ROUTED)
@@ -102,7 +104,7 @@ class Splitter:
         key = self._ledger.vault.unwrap(row["kek"], row["wrapped"], row["id"].hex)
         return key.open("content", row["sealed"], Content).description
 
-    def _part(
+    async def _part(
         self,
         act: Act,
         desk: Desk,
@@ -133,6 +135,7 @@ class Splitter:
             draft,
             owner=whole.report["owner"],
             followed=origin,
+            files=() if apart else await pictures(self._ledger, whole, service),
             part_of=root_of(whole.report),
             asks=desk.by,
         )

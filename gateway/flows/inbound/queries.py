@@ -8,8 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.reading import Whole, with_events
+from gateway.model.case import CaseEvent
 from gateway.model.delivery import DeliveryState
 from gateway.model.file import DocumentState
+from gateway.model.principal import EVERYTHING
 
 Row = dict[str, Any]
 
@@ -20,21 +23,32 @@ def known_ids(connection: Connection, app: str, ids: Sequence[str]) -> set[str]:
     return set(found.scalars())
 
 
-def due(connection: Connection, app: str, real: datetime, limit: int) -> list[Row]:
-    """Return inbox rows of an app that wait to be applied or matched, oldest first."""
+def due(connection: Connection, app: str, real: datetime, limit: int, *, hints: bool) -> list[Row]:
+    """Return hints of an app that wait to be followed, or its other news that waits to be applied or matched, oldest
+    first."""
     found = connection.execute(
         select(t.inbox)
-        .where(t.inbox.c.app == app, t.inbox.c.state.in_(["new", "parked"]), t.inbox.c.due_at <= real)
+        .where(
+            t.inbox.c.app == app,
+            t.inbox.c.hint == hints,
+            t.inbox.c.state.in_(["new", "parked"]),
+            t.inbox.c.due_at <= real,
+        )
         .order_by(t.inbox.c.due_at, t.inbox.c.received_at, t.inbox.c.event_id)
         .limit(limit)
     )
     return [dict(row) for row in found.mappings()]
 
 
-def row(connection: Connection, app: str, event_id: str) -> Row:
-    """Return one inbox row as it stands."""
-    found = connection.execute(select(t.inbox).where(t.inbox.c.app == app, t.inbox.c.event_id == event_id))
-    return dict(found.mappings().one())
+def standing(
+    connection: Connection, app: str, event_ids: Sequence[str], report_id: UUID
+) -> tuple[dict[str, Row], Whole, dict[UUID, list[CaseEvent]]]:
+    """Return inbox rows of an app as they stand, by id, and the report they are about with the events of its cases."""
+    mine = (t.inbox.c.app == app, t.inbox.c.event_id.in_(event_ids))
+    rows = {row["event_id"]: dict(row) for row in connection.execute(select(t.inbox).where(*mine)).mappings()}
+    found = with_events(connection, EVERYTHING, report_id)
+    assert found is not None, "a case without a report breaks a foreign key"
+    return rows, *found
 
 
 def cursor(connection: Connection, app: str) -> Row | None:
@@ -55,6 +69,15 @@ def unresolved(connection: Connection, app: str) -> bool:
         .limit(1)
     )
     return found.first() is not None
+
+
+def held(connection: Connection, app: str, values: Sequence[str]) -> set[tuple[str, str]]:
+    """Return which numbers of an app, by kind, belong to a case already."""
+    mine = (t.reference.c.app == app, t.reference.c.value.in_(values))
+    return {
+        (kind, value)
+        for kind, value in connection.execute(select(t.reference.c.kind, t.reference.c.value).where(*mine))
+    }
 
 
 def sequence(connection: Connection, case_id: UUID) -> set[int]:

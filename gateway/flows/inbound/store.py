@@ -1,6 +1,7 @@
 """T5: news into the inbox, once each, together with the cursor they came with."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from hashlib import sha256
 
 import msgspec
@@ -17,11 +18,17 @@ _log = structlog.get_logger()
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an inbox row holds, sealed under a key of its own."""
+    """What an inbox row holds, sealed under a key of its own.
+
+    A `look` of our own, where something seems to be missing, is needed only as long as it is: `after` and `before`
+    are the numbers between which there is a hole in the app's sequence; `born` tells that the record is not known.
+    """
 
     event: Event | None = None
     look: Look | None = None
     after: str | None = None
+    before: int | None = None
+    born: bool = False
     raw: bytes | None = None
 
 
@@ -150,18 +157,20 @@ def add_row(
     kept: Kept,
     state: str = "new",
     reason: str | None = None,
+    wait: timedelta = timedelta(0),
 ) -> None:
-    """Add an inbox row to an act, sealed under a fresh key of its own."""
+    """Add an inbox row to an act, sealed under a fresh key of its own; it is taken up after `wait`."""
     key = ledger.vault.new_key()
     act.insert(
         t.inbox,
         app=app,
         event_id=name,
         source=source,
+        hint=kept.look is not None,
         state=state,
         reason=reason,
         received_at=act.now,
-        due_at=act.real,
+        due_at=act.real + wait,
         parked_at=None,
         tries=0,
         report_id=None,

@@ -15,7 +15,7 @@ import msgspec
 from gateway.flows.tracking.supply import Supplied
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.files import hold, transit_document
+from gateway.kernel.ledger.files import hold, report_document, transit_document
 from gateway.kernel.ledger.progress import DESK, Happening, Step, said
 from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, in_transit, linked_numbers
 from gateway.kernel.policy import Plan, Policy
@@ -249,7 +249,7 @@ class Answers:
             received_at=whole.report["received_at"],
             linked=linked_to(await self._ledger.read(linked_numbers, whole.id), hidden),
             documents=(
-                *(document_of(index, row) for index, row in enumerate(rows, start=1)),
+                *(report_document(index, row) for index, row in enumerate(rows, start=1)),
                 *(transit_document(row) for row in before),
                 *documents,
             ),
@@ -266,12 +266,6 @@ class Answers:
 
     def _service(self, case: Row) -> Service:
         return self._policy.services[case["service"]]
-
-
-def document_of(index: int, row: Row) -> Document:
-    """Return a file of a report as a document for apps."""
-    extension = row["media_type"].rpartition("/")[2]
-    return Document(name=f"lampiran-{index}.{extension}", media_type=row["media_type"], digest=row["digest"])
 
 
 def _meant(whole: Whole, case: Row, answers: Mapping[str, object]) -> dict[str, object]:

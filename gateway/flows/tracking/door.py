@@ -36,7 +36,7 @@ async def enter(ledger: Ledger, principal: Principal, scope: Scope, code: str, s
         scope, by_secret = Scope(code=name), True
     else:
         by_secret = False
-    known = await ledger.read(queries.known, scope, name)
+    known = await ledger.read_together(queries.known, (scope, name))
     if known is None:
         raise Problem("not-found")
     return Entered(known, scope, by_secret)
@@ -47,7 +47,7 @@ async def enter_by_secret(ledger: Ledger, code: str, secret: str) -> Entered:
     name = parse_code(code) or _NO_CODE
     fits = await opens(ledger, name, secret)
     scope = Scope(code=name) if fits else Scope()
-    known = await ledger.read(queries.known, scope, name)
+    known = await ledger.read_together(queries.known, (scope, name))
     if known is None:
         raise Problem("not-found")
     return Entered(known, scope, True)

@@ -10,8 +10,9 @@ import msgspec
 from sqlalchemy import Connection, and_, or_, select
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.reading import NUMBERS, Row, Whole, report_by_code
-from gateway.kernel.ledger.scope import visible
+from gateway.kernel.ledger.reading import Row, Whole, by_report, reports, wholes
+from gateway.kernel.ledger.rows import padded
+from gateway.kernel.ledger.scope import Viewers, grouped, visible
 from gateway.kernel.policy.matter import protects
 from gateway.model.delivery import FILE_NEEDED, DeliveryState
 from gateway.model.file import FileState
@@ -39,10 +40,16 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     stars: int | None = None
 
 
-def known(connection: Connection, scope: Scope, code: str) -> Known | None:
-    """Return a report with its deadlines and visible links, if the scope may see it."""
-    whole = report_by_code(connection, scope, code)
-    return None if whole is None else _beside(connection, scope, [whole])[0]
+def known(connection: Connection, asked: Sequence[tuple[Scope, str]]) -> list[Known | None]:
+    """Return for each scope and code the report with its deadlines and visible links, None if the scope may not see it.
+
+    Many callers share the queries; each one's scope is applied in them.
+    """
+    found: dict[tuple[Scope, str], Known] = {}
+    for viewers in grouped(asked):
+        for one in _beside(connection, viewers, wholes(connection, reports(connection, viewers.theirs))):
+            found[viewers.of(one.whole.report), one.whole.code] = one
+    return [found.get(one) for one in asked]
 
 
 def page(
@@ -65,22 +72,17 @@ def page(
             or_(t.report.c.received_at < at, and_(t.report.c.received_at == at, t.report.c.code < code))
         )
     statement = statement.order_by(t.report.c.received_at.desc(), t.report.c.code.desc()).limit(limit)
-    reports = [dict(row) for row in connection.execute(statement).mappings()]
-    ids = [row["id"] for row in reports]
-    cases = _grouped(connection, t.cases, ids, t.cases.c.number)
-    numbers = _grouped(connection, t.reference, ids, *NUMBERS)
-    return _beside(
-        connection,
-        scope,
-        [Whole(report=row, cases=tuple(cases[row["id"]]), references=tuple(numbers[row["id"]])) for row in reports],
-    )
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    return _beside(connection, Viewers(scope), wholes(connection, rows))
 
 
-def _beside(connection: Connection, scope: Scope, wholes: Sequence[Whole]) -> list[Known]:
-    ids = [whole.id for whole in wholes]
-    deadlines = _grouped(connection, t.deadline, ids, t.deadline.c.by)
-    links = _links(connection, scope, ids)
-    ratings = _grouped(connection, t.rating, ids, t.rating.c.ending)
+def _beside(connection: Connection, viewers: Viewers, found: Sequence[Whole]) -> list[Known]:
+    ids = [whole.id for whole in found]
+    if not ids:
+        return []
+    deadlines = by_report(connection, t.deadline, ids, t.deadline.c.by)
+    links = _links(connection, viewers, ids)
+    ratings = by_report(connection, t.rating, ids, t.rating.c.ending)
     return [
         Known(
             whole=whole,
@@ -88,22 +90,12 @@ def _beside(connection: Connection, scope: Scope, wholes: Sequence[Whole]) -> li
             links=tuple(links[whole.id]),
             stars=next((row["stars"] for row in reversed(ratings[whole.id])), None),
         )
-        for whole in wholes
+        for whole in found
     ]
 
 
-def _grouped(
-    connection: Connection, table: Any, report_ids: Sequence[UUID], *order: Any
-) -> defaultdict[UUID, list[Row]]:
-    grouped: defaultdict[UUID, list[Row]] = defaultdict(list)
-    rows = connection.execute(select(table).where(table.c.report_id.in_(report_ids)).order_by(*order))
-    for row in rows.mappings():
-        grouped[row["report_id"]].append(dict(row))
-    return grouped
-
-
-def _links(connection: Connection, scope: Scope, ids: Sequence[UUID]) -> defaultdict[UUID, list[Row]]:
-    """Return the links of reports, both ways, to reports that the scope may see as well.
+def _links(connection: Connection, viewers: Viewers, ids: Sequence[UUID]) -> defaultdict[UUID, list[Row]]:
+    """Return the links of reports, both ways, to reports that whoever sees these may see as well.
 
     An agency that handles both a hidden reporter's report and one that names somebody is not told that they belong
     together: only he who filed both is, and those who see no names.
@@ -125,11 +117,11 @@ def _links(connection: Connection, scope: Scope, ids: Sequence[UUID]) -> default
             )
             .join(t.report, t.report.c.id == theirs)
             .join(own, own.c.id == mine)
-            .where(mine.in_(ids), visible(scope))
+            .where(mine.in_(padded(ids)), viewers.linked(own))
             .order_by(t.link.c.at, t.report.c.code)
         ).mappings()
         for row in rows:
-            if not _together(scope, dict(row)):
+            if not _together(viewers.of({"owner": row["own_owner"]}), dict(row)):
                 continue
             link = {"kind": row["kind"], "at": row["at"], "code": row["code"], "direction": direction}
             grouped[row["mine"]].append(link)

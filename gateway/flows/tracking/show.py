@@ -19,6 +19,7 @@ from gateway.kernel.ledger import Erased, Ledger, ReportKey
 from gateway.kernel.ledger.reading import Row, Whole
 from gateway.kernel.policy import Policy
 from gateway.model.answers import Datatype
+from gateway.model.deadline import Pause
 from gateway.model.report import Content
 from gateway.model.status import Status
 
@@ -53,7 +54,7 @@ class Shower:
             updated_at=row["updated_at"],
             agency=Named(code=row["agency"], name=self._agency(row["agency"])),
             cases=tuple(self._case(whole, case) for case in whole.cases),
-            due=tuple(DueView(clock=due["clock"], by=due["by"], state=self._due(due)) for due in known.deadlines),
+            due=tuple(self._due(row["agency"], due) for due in known.deadlines),
             links=tuple(
                 LinkView(kind=link["kind"], direction=link["direction"], code=link["code"]) for link in known.links
             ),
@@ -63,10 +64,15 @@ class Shower:
             asks=asks_shown(whole, self._key(whole) if sees_content(eyes, row) else None, self._policy, self._language),
         )
 
-    def _due(self, due: Row) -> str:
-        """Return the state of a clock; one that still runs although its time is over is late."""
-        late = due["state"] == "running" and due["by"] < self._ledger.clock.now()
-        return "late" if late else str(due["state"])
+    def _due(self, agency: str, due: Row) -> DueView:
+        """Return a clock; one that still runs although its time is over is late, and one that stands still runs out as
+        late as if it went on now."""
+        state, by, now = str(due["state"]), due["by"], self._ledger.clock.now()
+        if state == "paused":
+            by = self._policy.resumed(due["clock"], by, agency, Pause(due["paused_at"], max(now, due["paused_at"])))
+        elif state == "running" and by < now:
+            state = "late"
+        return DueView(clock=due["clock"], by=by, state=state)
 
     def timeline(self, whole: Whole, rows: list[Row], eyes: Eyes) -> list[TimelineRow]:
         """Return what was told about a report; what people wrote only to those who may read it."""

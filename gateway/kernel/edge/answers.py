@@ -80,8 +80,13 @@ def not_converted(request: Request[Any, Any, Any], error: Exception) -> Response
 
 
 def out_of_reach(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer for a database that is away or has too much to do: nothing was accepted, come again."""
-    return answer(request, Problem("unavailable"))
+    """Answer for a database that is away: whether the change was kept is not known, come again under the same key."""
+    return answer(request, Problem("unavailable", retry_after=Unavailable.after))
+
+
+def too_much(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer for a database that has too much to do: nothing was accepted, come again."""
+    return answer(request, Problem("overloaded", retry_after=Overloaded.after))
 
 
 def overtaken(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -103,7 +108,7 @@ HANDLERS: Final[ExceptionHandlersMap] = {
     HTTPException: framework,
     msgspec.ValidationError: not_converted,
     Unavailable: out_of_reach,
-    Overloaded: out_of_reach,
+    Overloaded: too_much,
     Stale: overtaken,
 }
 """For `exception_handlers` of the application, which adds `last_resort` for `Exception` itself."""

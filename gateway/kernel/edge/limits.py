@@ -42,8 +42,12 @@ class Limiter:
     async def take(self, request: Request[Any, Any, Any], principal: Principal, *, emergency: bool = False) -> bool:
         """Count a write and tell whether it is within the limits; the answer's RateLimit headers are set.
 
-        Raises Problem `rate-limited` with Retry-After if it is not, unless it is an emergency.
+        Raises Problem `rate-limited` with Retry-After if it is not, unless it is an emergency; and what the door says
+        of a report that came when it was full (`overloaded`, `storage-full`), unless it is one.
         """
+        crowded = request.scope["state"].get("crowded")
+        if crowded is not None and not emergency:
+            raise Problem(crowded)
         if principal.account:
             return True
         keys = {"address": address_of(request), "client": principal.client}

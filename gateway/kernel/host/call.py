@@ -26,6 +26,7 @@ _GRACE: Final = 0.25
 """Seconds by which the host outwaits the deadline: until then `Http` ends the call itself and knows better."""
 _PATIENCE: Final = 1.0
 """Seconds that a cancelled connector gets to clean up before it is left behind."""
+_FAILED: Final = frozenset({Verdict.RETRY, Verdict.AMBIGUOUS, Verdict.BROKEN})
 _log = structlog.get_logger()
 
 Method = Callable[[], Coroutine[Any, Any, object]]
@@ -85,7 +86,7 @@ async def write(
         outcome = _proof(ended.value, key, numbered, made, Verdict.AMBIGUOUS)
     else:
         outcome = _foreign_value(loaded, ended.value, made, Verdict.AMBIGUOUS)
-    loaded.health.note(outcome)
+    _learn(loaded, outcome)
     return outcome
 
 
@@ -100,7 +101,7 @@ async def find(loaded: "LoadedConnector", method: Method, deadline_s: float | No
         outcome = _proof(ended.value, key, True, made, Verdict.BROKEN)
     else:
         outcome = _foreign_value(loaded, ended.value, made, Verdict.BROKEN)
-    loaded.health.note(outcome)
+    _learn(loaded, outcome)
     return outcome
 
 
@@ -154,6 +155,14 @@ async def _read(
     # A look or a poll may take several requests, a login among them; each has its own limit in the manifest.
     ended = await run(method, call, deadline_s or 2 * (times.connect + times.total))
     return tuple(call.exchanges), ended
+
+
+def _learn(loaded: "LoadedConnector", outcome: Outcome) -> None:
+    """Let what became of a delivery, or of the look for one, decide how soon the app gets the next ones."""
+    loaded.health.note(outcome)
+    failed = outcome.verdict in _FAILED
+    if outcome.exchanges or (failed and loaded.breaker.open):
+        loaded.breaker.note(failed=failed)
 
 
 def _page(value: object) -> Batch | None:

@@ -7,6 +7,7 @@ import structlog
 from gateway.kernel.host.outcome import Outcome
 from gateway.model.delivery import Verdict
 from gateway.sdk import App
+from gateway.sdk.exchange import LEFT_ALONE
 
 PAUSE_S: Final = 60.0
 """How long an app that refuses our credential is left alone, unless the credential changes before."""
@@ -51,7 +52,7 @@ class Health:
         elif self._paused_until is not None and last is not None and last.status is not None:
             self._paused_until = None
             _log.info("connector.resumed", connector=self._name, cause="credential accepted")
-        if last is None or last.cause == "cancelled":
+        if last is None or last.cause in {"cancelled", LEFT_ALONE}:
             return
         here = last.status is not None and last.status < 500 and outcome.verdict is not Verdict.BROKEN
         if self._away and here:

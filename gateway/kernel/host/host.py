@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from gateway.kernel.host import call
+from gateway.kernel.host.breaker import Leave
 from gateway.kernel.host.documents import FOREIGN_HOST, own_link, request_for
 from gateway.kernel.host.hooks import translate
 from gateway.kernel.host.load import LoadFault
@@ -34,6 +35,7 @@ from gateway.sdk import (
     Sweeps,
 )
 from gateway.sdk.clock import Clock
+from gateway.sdk.entropy import Entropy, SystemEntropy
 from gateway.sdk.manifest import Mode
 
 _ABILITIES: Final[Mapping[str, type]] = {
@@ -62,16 +64,17 @@ class AppState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Host:
-    """Runs the connectors of a registry."""
+    """Runs the connectors of a registry. `entropy` draws when an app that fails is tried again."""
 
-    def __init__(self, registry: Registry, clock: Clock) -> None:
+    def __init__(self, registry: Registry, clock: Clock, entropy: Entropy | None = None) -> None:
         self._registry = registry
         self._clock = clock
         self._loaded: dict[str, LoadedConnector] = {}
         self._off = {name: reason for name, (_, reason) in registry.states().items()}
+        entropy = entropy or SystemEntropy()
         for name in registry.names():
             try:
-                self._loaded[name] = build(registry.get(name), clock)
+                self._loaded[name] = build(registry.get(name), clock, entropy)
             except LoadFault as fault:
                 self._off[name] = str(fault)
 
@@ -127,6 +130,27 @@ class Host:
     def places(self, app: str) -> int:
         """Return how many requests to an app this process may have under way now."""
         return self._loaded[app].app.places if app in self._loaded else 0
+
+    def leave(self, app: str, wanted: int, *, urgent: bool = False) -> Leave:
+        """Take leave to carry, or look for, up to `wanted` deliveries of the app now; none unless it is `ready`.
+
+        An app that fails gets one at a time, as a probe, which is given back (`unused`) if nothing was asked of it;
+        what is `urgent` goes the first time however the app is.
+        """
+        if wanted < 1 or not self.ready(app):
+            return Leave(number=0)
+        leave = self._loaded[app].breaker.take(wanted)
+        return leave if leave.number or not urgent else Leave(number=wanted, fresh=True)
+
+    def unused(self, app: str) -> None:
+        """Give a probe back: nothing was asked of the app."""
+        if app in self._loaded:
+            self._loaded[app].breaker.give_back()
+
+    def waits(self, app: str) -> float:
+        """Return for how many more seconds no delivery may go to the app (0.0: some may now, or it is not in use)."""
+        loaded = self._loaded.get(app)
+        return 0.0 if loaded is None else max(loaded.health.paused, loaded.app.resting(), loaded.breaker.wait())
 
     def status_of(self, app: str, profile: str | None, word: str) -> Status | None:
         """Return our status for the app's word; None if no map knows it."""
@@ -190,15 +214,24 @@ class Host:
             loaded, lambda: instance.submit(slim), deadline_s, key=slim.key, numbered=True, urgent=urgent
         )
 
-    async def amend(self, app: str, reference: str, amendment: Amendment, deadline_s: float | None = None) -> Outcome:
-        """Carry a message or withdrawal to the record named `reference`."""
+    async def amend(
+        self,
+        app: str,
+        reference: str,
+        amendment: Amendment,
+        deadline_s: float | None = None,
+        *,
+        profile: str | None = None,
+    ) -> Outcome:
+        """Carry a message or withdrawal to the record named `reference`, reduced to what the app may have of records
+        of this profile."""
         loaded = self._usable(app, writing=True)
         if isinstance(loaded, Outcome):
             return loaded
         instance = loaded.instance
         if not isinstance(instance, Amends) or amendment.command not in loaded.manifest.levels:
             return Outcome(verdict=Verdict.REJECTED, cause="cannot")
-        slim, _ = minimise_amendment(amendment, loaded.manifest)
+        slim, _ = minimise_amendment(amendment, loaded.manifest, profile)
         return await call.write(
             loaded, lambda: instance.amend(reference, slim), deadline_s,
             key=slim.key, numbered=False, urgent=False,

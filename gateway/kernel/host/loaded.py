@@ -3,12 +3,14 @@
 import msgspec
 import structlog
 
+from gateway.kernel.host.breaker import Breaker
 from gateway.kernel.host.call import place_of
 from gateway.kernel.host.health import Health
 from gateway.kernel.host.load import FOREIGN_FAULTS, LoadFault
 from gateway.kernel.host.registry import FoundConnector
 from gateway.sdk import App, Manifest
 from gateway.sdk.clock import Clock
+from gateway.sdk.entropy import Entropy
 
 _log = structlog.get_logger()
 
@@ -21,9 +23,10 @@ class LoadedConnector(msgspec.Struct, frozen=True, kw_only=True):
     instance: object
     app: App
     health: Health
+    breaker: Breaker
 
 
-def build(found: FoundConnector, clock: Clock) -> LoadedConnector:
+def build(found: FoundConnector, clock: Clock, entropy: Entropy) -> LoadedConnector:
     """Build a connector that was found. Raises LoadFault, for one that is off with the reason why."""
     if found.factory is None or found.base_url is None:
         raise LoadFault(found.reason)
@@ -37,4 +40,12 @@ def build(found: FoundConnector, clock: Clock) -> LoadedConnector:
     login = getattr(instance, "login", None)
     if login is not None:
         app.logs_in_with(login)
-    return LoadedConnector(name=found.name, manifest=found.manifest, instance=instance, app=app, health=Health(app))
+    limits = found.manifest.limits
+    return LoadedConnector(
+        name=found.name,
+        manifest=found.manifest,
+        instance=instance,
+        app=app,
+        health=Health(app),
+        breaker=Breaker(limits.concurrency, limits.probe_s, clock.monotonic, entropy.fraction),
+    )

@@ -60,17 +60,21 @@ def minimise(
     return slim, tuple(sorted(held))
 
 
-def minimise_amendment(amendment: Amendment, manifest: Manifest) -> tuple[Amendment, tuple[str, ...]]:
-    """Return a message or withdrawal as this app may have it, and the sorted names of what it still holds.
+def minimise_amendment(
+    amendment: Amendment, manifest: Manifest, profile: str | None = None
+) -> tuple[Amendment, tuple[str, ...]]:
+    """Return a message or withdrawal to a record of a profile as this app may have it, and the sorted names of what it
+    still holds.
 
     Its text was written to the app and stays.
     """
     held: set[str] = set()
-    documents = amendment.documents if "documents" in manifest.shares else ()
+    shares = manifest.shares_of(profile)
+    documents = amendment.documents if "documents" in shares else ()
     if documents:
         held.add("documents")
     slim = msgspec.structs.replace(
-        amendment, attributes=_answers(amendment.attributes, manifest.shares, held), documents=documents
+        amendment, attributes=_answers(amendment.attributes, shares, held), documents=documents
     )
     return slim, tuple(sorted(held))
 

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Table
 
 from gateway.kernel.ledger import tables as t
-from gateway.kernel.ledger.parts import CaseRef, Change, PendingEntry, ReportRef, Texter
+from gateway.kernel.ledger.parts import CaseRef, Change, PendingEntry, ReportRef, Texter, Timekeeper
 from gateway.kernel.ledger.vault import ReportKey
 from gateway.model.case import CaseEvent
 from gateway.model.delivery import Command, DeliveryState, Next
@@ -43,10 +43,11 @@ class Act:
         real: datetime,
         entropy: Entropy,
         texter: Texter | None = None,
+        timekeeper: Timekeeper | None = None,
     ) -> None:
         self.actor, self.cause, self.now, self.real = actor, cause, now, real
         self.entropy = entropy
-        self._texter = texter
+        self._texter, self.timekeeper = texter, timekeeper
         self._texted: set[tuple[UUID, str]] = set()
         self._last_id = 0
         self._stamp: str | None = None
@@ -346,8 +347,8 @@ class Act:
         self.record(report.code, f"clock.{state}", facts={"clock": clock, "by": by.isoformat()})
 
     def extend(self, report: ReportRef, clock: Mapping[str, Any], by: datetime, rule: str) -> None:
-        """Give a running clock more time, once: its row as it was read, and by when it runs out now."""
-        where = {"report_id": report.id, "clock": clock["clock"], "state": "running", "by": clock["by"]}
+        """Give a clock that is not over more time, once: its row as it was read, and by when it runs out now."""
+        where = {"report_id": report.id, "clock": clock["clock"], "state": clock["state"], "by": clock["by"]}
         self.change(t.deadline, where, by=by, rule=rule)
         facts = {"clock": clock["clock"], "from": clock["by"].isoformat(), "by": by.isoformat()}
         self.record(report.code, "clock.extended", rule=rule, facts=facts)

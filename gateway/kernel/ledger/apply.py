@@ -6,17 +6,18 @@ Written once, synchronously, over SQLAlchemy Core; the SQLite writer thread call
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, Update, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.parts import PendingEntry
-from gateway.kernel.ledger.rows import insert_rows
+from gateway.kernel.ledger.rows import insert_rows, padded
 from gateway.model.entry import VERSION, Entry, canonical, leaf_hash
 
 ORDER: Final = [
@@ -151,28 +152,31 @@ def _advance(connection: Connection, acts: Iterable[Act]) -> dict[str, int]:
             counts[pending.stream] += 1
     if fresh:
         insert_rows(connection, t.stream, _STREAM, [{"name": name, "head": counts[name]} for name in sorted(fresh)])
-    heads = dict.fromkeys(fresh, 0)
-    for name in sorted(counts.keys() - fresh):
-        heads[name] = _advance_one(connection, name, counts[name]) - counts[name]
+    known = sorted(counts.keys() - fresh)
+    heads = dict.fromkeys(fresh, 0) | _locked(connection, known)
+    if late := [name for name in known if name not in heads]:
+        # Streams of apps, of the configuration and of accesses begin with their first entry.
+        for name in late:
+            connection.execute(_insert(connection, t.stream).on_conflict_do_nothing(), {"name": name, "head": 0})
+        heads |= _locked(connection, late)
+    if known:
+        moved = [{"b_name": name, "b_head": heads[name] + counts[name]} for name in known]
+        connection.execute(_ADVANCE, moved)
     return heads
 
 
 _STREAM: Final = frozenset({"name", "head"})
-_ADVANCE: Final = (
-    update(t.stream)
-    .where(t.stream.c.name == bindparam("b_name"))
-    .values(head=t.stream.c.head + bindparam("b_count"))
-    .returning(t.stream.c.head)
-)
+_ADVANCE: Final = update(t.stream).where(t.stream.c.name == bindparam("b_name")).values(head=bindparam("b_head"))
 
 
-def _advance_one(connection: Connection, name: str, count: int) -> int:
-    head = connection.execute(_ADVANCE, {"b_name": name, "b_count": count}).scalar()
-    if head is not None:
-        return int(head)
-    # Streams of apps, of the configuration and of accesses begin with their first entry.
-    connection.execute(_insert(connection, t.stream).on_conflict_do_nothing(), {"name": name, "head": 0})
-    return int(connection.execute(_ADVANCE, {"b_name": name, "b_count": count}).scalar_one())
+def _locked(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """Return the heads of the streams that there are, each locked until the end, in name order."""
+    if not names:
+        return {}
+    statement = (
+        select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(padded(names))).order_by(t.stream.c.name)
+    )
+    return {name: int(head) for name, head in connection.execute(statement.with_for_update())}
 
 
 def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
@@ -201,12 +205,19 @@ def _entry_row(act: Act, pending: PendingEntry, seq: int) -> dict[str, Any]:
     }
 
 
-def _change(connection: Connection, table: Table, where: Any, values: Any) -> None:
-    statement = update(table).values(**values)
-    for name, expected in where.items():
-        statement = statement.where(table.c[name] == expected)
-    if connection.execute(statement).rowcount != 1:
+def _change(connection: Connection, table: Table, where: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    shape = tuple((name, expected is None) for name, expected in where.items())
+    given = {f"is_{name}": expected for name, expected in where.items() if expected is not None}
+    given |= {f"set_{name}": value for name, value in values.items()}
+    if connection.execute(_update(table, shape, tuple(values)), given).rowcount != 1:
         raise Stale(table.name)
+
+
+@lru_cache(256)
+def _update(table: Table, where: tuple[tuple[str, bool], ...], values: tuple[str, ...]) -> Update:
+    """Return the update of rows where columns have the values `is_NAME` (or none), to the values `set_NAME`."""
+    fits = [table.c[name].is_(None) if null else table.c[name] == bindparam(f"is_{name}") for name, null in where]
+    return update(table).where(*fits).values({name: bindparam(f"set_{name}") for name in values})
 
 
 def _insert(connection: Connection, table: Table) -> Any:
@@ -249,5 +260,5 @@ def _upsert_alerts(connection: Connection, rows: Sequence[dict[str, Any]]) -> No
 
 def heads(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """Return the heads of streams (0 for one that has not begun)."""
-    found = connection.execute(select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(names)))
+    found = connection.execute(select(t.stream.c.name, t.stream.c.head).where(t.stream.c.name.in_(padded(names))))
     return dict.fromkeys(names, 0) | {name: int(head) for name, head in found}

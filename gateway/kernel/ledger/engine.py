@@ -89,7 +89,12 @@ class PostgresStore:
             pool_pre_ping=False,
             json_serializer=_dumps,
             json_deserializer=msgspec.json.decode,
-            connect_args={"server_settings": settings, "timeout": CONNECT_S, "command_timeout": COMMAND_S},
+            connect_args={
+                "server_settings": settings,
+                "timeout": CONNECT_S,
+                "command_timeout": COMMAND_S,
+                "prepared_statement_cache_size": 500,
+            },
         )
         event.listen(self._engine.sync_engine, "handle_error", _mark_dead)
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")

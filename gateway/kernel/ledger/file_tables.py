@@ -22,11 +22,13 @@ attachment = Table(
     Column("kek", Integer, nullable=False),
     Column("wrapped", LargeBinary),
     Column("sealed", LargeBinary),
+    Column("blob", Uuid(), nullable=False),
     Index(None, "report_id"),
     Index(None, "state", "created_at"),
 )
 """A file in the blob store; its own key, wrapped again by the report's once it is attached. `sealed` is what is known
-about the file (`model.file.About`), under the file's own key.
+about the file (`model.file.About`), under the file's own key. `blob` names its bytes in the store: the id of the row
+that brought them in; a photo that is part of another report too (`files.share`) is a second row over the same bytes.
 
 `state` is `upload` (nobody has named it yet), `kept` (part of the report), `transit` (an identity card on its way to
 the app of `case_id`: no route shows it, and it is destroyed once the app has it or nobody carries it any more) or

@@ -64,6 +64,25 @@ def attach(act: Act, vault: Vault, report: ReportRef, row: Mapping[str, Any]) ->
     _attach(act, vault, report, row, FileState.KEPT, {})
 
 
+def share(act: Act, vault: Vault, report: ReportRef, row: Mapping[str, Any], origin: ReportKey) -> None:
+    """Make a photo of one report (`origin`: its key) part of another of the same reporter too: the same bytes, whose
+    key each of the two reports wraps for itself, so that erasing one leaves the other's."""
+    file_id = act.new_id()
+    key = vault.unwrap_under(row["wrapped"], origin, row["id"].hex)
+    again = {name: row[name] for name in ("owner", "media_type", "size", "digest", "created_at", "sealed", "blob")}
+    act.insert(
+        t.attachment,
+        id=file_id,
+        report_id=report.id,
+        state=FileState.KEPT,
+        kek=vault.current,
+        wrapped=vault.rewrap_under(key, report.key, file_id.hex),
+        **again,
+    )
+    facts = {"media_type": row["media_type"], "size": row["size"]}
+    act.record(report.code, "attachment.added", commits={"file": report.key.commitment(row["digest"])}, facts=facts)
+
+
 def hold(act: Act, vault: Vault, report: ReportRef, case: CaseRef, row: Mapping[str, Any], role: str) -> None:
     """Make an upload the answer to a question of a case's form that is only passed on to the case's app."""
     _attach(act, vault, report, row, FileState.TRANSIT, {"role": role, "case_id": case.id})
@@ -130,6 +149,12 @@ def announce(act: Act, report: ReportRef, case: CaseRef, documents: Iterable[Doc
         )
 
 
+def report_document(index: int, row: Mapping[str, Any]) -> Document:
+    """Return the reporter's own file number `index` (from 1) of a report as a document for apps."""
+    suffix = str(row["media_type"]).rpartition("/")[2]
+    return Document(name=f"lampiran-{index}.{suffix}", media_type=row["media_type"], digest=row["digest"])
+
+
 def transit_document(row: Mapping[str, Any]) -> Document:
     """Return a file that is only passed on as a document for its app. Its name says nothing of its owner."""
     suffix = str(row["media_type"]).rpartition("/")[2]
@@ -151,6 +176,7 @@ def about(vault: Vault, report_key: ReportKey, row: Mapping[str, Any]) -> About:
 def _facts(act: Act, vault: Vault, file: NewFile) -> dict[str, Any]:
     return {
         "id": file.id,
+        "blob": file.id,
         "media_type": file.media_type,
         "size": file.size,
         "digest": file.digest,

@@ -14,8 +14,9 @@ from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import Dropped, Stale, apply, apply_each, dropped
 from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
 from gateway.kernel.ledger.keyring import Keyring, check_owner, load_keyring
-from gateway.kernel.ledger.parts import Texter
+from gateway.kernel.ledger.parts import Texter, Timekeeper
 from gateway.kernel.ledger.queue import Claimed, claim, expire_leases
+from gateway.kernel.ledger.together import Together
 from gateway.kernel.ledger.vault import Vault
 from gateway.kernel.ledger.writer import UNREACHABLE, Unavailable, Writer
 from gateway.model.principal import GATEWAY, Actor
@@ -24,18 +25,22 @@ from gateway.sdk.entropy import Entropy
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 class Ledger:
-    """Commits acts and reads rows. Open with `Ledger.open`, close with `close`."""
+    """Commits acts and reads rows. Open with `Ledger.open`, close with `close`; or put it together and `start` it."""
 
     def __init__(self, store: Store, keyring: Keyring, clock: Clock, entropy: Entropy) -> None:
         self.clock, self.entropy, self.keyring = clock, entropy, keyring
         self.vault = Vault(keyring.kek, entropy.bytes)
         self.texter: Texter | None = None
         """Says notices in text messages; None: nobody is sent any."""
+        self.timekeeper: Timekeeper | None = None
+        """Tells which clocks stand still while a reporter is asked for something; None: none does."""
         self._store = store
         self._writer = Writer(self._group, store.flushers)
+        self._together = Together(self.read)
 
     @classmethod
     async def open(cls, url: str, data: Path, clock: Clock, entropy: Entropy) -> "Ledger":
@@ -56,8 +61,12 @@ class Ledger:
             check_owner(owner, keyring, data)
             unless_opened.pop_all()
         ledger = cls(store, keyring, clock, entropy)
-        ledger._writer.start()
+        ledger.start()
         return ledger
+
+    def start(self) -> None:
+        """Begin to commit, on the running loop. `open` has done so; for a ledger that was put together by hand."""
+        self._writer.start()
 
     async def close(self) -> None:
         """Commit what is queued and let go of the database."""
@@ -66,7 +75,7 @@ class Ledger:
 
     def act(self, actor: Actor, cause: str) -> Act:
         """Begin an act: add verbs to it, then `commit` it."""
-        return Act(actor, cause, self.clock.now(), self.clock.real(), self.entropy, self.texter)
+        return Act(actor, cause, self.clock.now(), self.clock.real(), self.entropy, self.texter, self.timekeeper)
 
     async def commit(self, act: Act) -> None:
         """Return when the act is durable. Raises `Stale` or `Taken` if it was dropped, alone, with no trace;
@@ -95,6 +104,12 @@ class Ledger:
         except UNREACHABLE as fault:
             raise Unavailable(type(fault).__name__) from fault
 
+    async def read_together(self, work: Callable[[Connection, Sequence[Item]], list[T]], item: Item) -> T:
+        """Run a query function that finds something for each of many items, together with whoever asks it at the same
+        time; return what it found for this item. Raises Unavailable if the database cannot be reached."""
+        found: T = await self._together.load(work, item)
+        return found
+
     async def fault(self) -> str | None:
         """Return what is wrong with the database in a word, None if it answers."""
         try:
@@ -104,7 +119,7 @@ class Ledger:
         return None
 
     async def claim(
-        self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str
+        self, apps: Sequence[str], emergency: bool, limit: int, lease: timedelta, worker: str, *, fresh: bool = False
     ) -> list[Claimed]:
         """Take up queued deliveries that are due (see `queue.claim`). Raises Unavailable as `read` does."""
         if not apps:
@@ -112,7 +127,8 @@ class Ledger:
 
         def take(connection: Connection) -> list[Claimed]:
             # Its act is made in here: a transaction that broke is begun again with a fresh one.
-            return claim(connection, self.act(GATEWAY, f"worker:{worker}"), apps, emergency, limit, lease, worker)
+            act = self.act(GATEWAY, f"worker:{worker}")
+            return claim(connection, act, apps, emergency, limit, lease, worker, fresh)
 
         try:
             return await self._store.write(take)

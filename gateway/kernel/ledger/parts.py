@@ -1,6 +1,7 @@
 """What acts are made of: row changes, entries without their place yet, what is known of reports and cases."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import msgspec
 from sqlalchemy import Table
 
 from gateway.kernel.ledger.vault import ReportKey
+from gateway.model.deadline import Pause
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -59,3 +61,14 @@ class Texter(Protocol):
     def message(self, report: ReportRef, notice: str, values: Mapping[str, str]) -> tuple[str, TextMessage] | None:
         """Return how a notice of a report is said to its reporter in a text message, with the name of the text; None if
         it is not."""
+
+
+class Timekeeper(Protocol):
+    """Knows which clocks stand still while a reporter is asked for something, and what that costs
+    (`gateway.kernel.policy`)."""
+
+    def pauses(self, clock: str) -> bool:
+        """Tell whether a clock stands still meanwhile."""
+
+    def resumed(self, clock: str, by: datetime, agency: str, pause: Pause) -> datetime:
+        """Return by when a clock runs out that would have run out at `by`, had it not stood still."""

@@ -9,11 +9,11 @@ import msgspec
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act, Asked
+from gateway.kernel.ledger.clocks import turn
 from gateway.kernel.ledger.parts import ReportRef
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
 from gateway.kernel.ledger.vault import Vault
 from gateway.model.case import CaseEvent, fold
-from gateway.model.deadline import reached
 from gateway.model.entry import Hop
 from gateway.model.principal import Actor
 from gateway.model.status import ENDED, Status, report_status
@@ -25,9 +25,9 @@ DESK: Final = "gateway"
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """An event about to be kept, with what is told about it.
 
-        `kind` names the entry (`case.<kind>`); `by` is who says it to the citizen (an agency or app); `text` is what
-        they wrote; `notice` replaces the status's own notice; `silent` keeps it out of the timeline; `actor` is who is
-    entered (default: the act's); `facts` are small plain facts for the trace.
+    `kind` names the entry (`case.<kind>`); `by` is who says it to the citizen (an agency or app); `text` is what they
+    wrote; `notice` replaces the status's own notice; `silent` keeps it out of the timeline; `actor` is who is entered
+    (default: the act's); `facts` are small plain facts for the trace.
     """
 
     event: CaseEvent
@@ -100,9 +100,7 @@ def advance(
     status = report_status([*now.values(), *opened])
     moved = status != whole.report["status"]
     act.touch(report, **(values | ({"status": status} if moved else {})))
-    for clock in whole.running:
-        if (moved and reached(clock["until"], status)) or (passed is not None and reached(clock["until"], passed)):
-            act.reach(report, clock["clock"], clock["by"], reached_at)
+    turn(act, report, whole, status, reached_at, passed)
     if moved:
         act.record(whole.code, "report.moved", status=str(status), facts={"from": str(whole.report["status"])})
     return status

@@ -1,14 +1,17 @@
 """Reads that several flows share: a whole report by code or id, under a scope; its events, numbers and links."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.parts import CaseRef, ReportRef
+from gateway.kernel.ledger.rows import padded
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.ledger.vault import ReportKey, Vault
 from gateway.model.case import CaseEvent
@@ -21,8 +24,8 @@ Row = dict[str, Any]
 
 
 class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that run, and what
-    its reporter was asked for and has not answered yet."""
+    """A report as it stands: its row, its cases in order, the numbers apps gave to them, the clocks that are not
+    over, and what its reporter was asked for and has not answered yet."""
 
     report: Row
     cases: tuple[Row, ...]
@@ -72,30 +75,61 @@ def case_ref(row: Row) -> CaseRef:
     return CaseRef(id=row["id"], number=row["number"], app=row["app"], version=row["version"])
 
 
+def wholes(connection: Connection, reports: Sequence[Row]) -> list[Whole]:
+    """Return reports, given their rows, with everything that belongs to them."""
+    ids = [report["id"] for report in reports]
+    cases = by_report(connection, t.cases, ids, t.cases.c.number)
+    numbers = by_report(connection, t.reference, ids, *NUMBERS)
+    clocks = by_report(connection, t.deadline, ids, t.deadline.c.by, t.deadline.c.clock, where=_RUNNING)
+    asks = by_report(connection, t.ask, ids, t.ask.c.id, where=_OPEN)
+    return [
+        Whole(
+            report=report,
+            cases=tuple(cases[report["id"]]),
+            references=tuple(numbers[report["id"]]),
+            running=tuple(clocks[report["id"]]),
+            asks=tuple(asks[report["id"]]),
+        )
+        for report in reports
+    ]
+
+
+_RUNNING: Final = t.deadline.c.state.in_(["running", "paused"])
+_OPEN: Final = t.ask.c.state == "open"
+
+
+def by_report(
+    connection: Connection,
+    table: Table,
+    report_ids: Sequence[UUID],
+    *order: ColumnElement[Any],
+    where: ColumnElement[bool] | None = None,
+) -> defaultdict[UUID, list[Row]]:
+    """Return the rows of a table that belong to reports, by report, in an order."""
+    found: defaultdict[UUID, list[Row]] = defaultdict(list)
+    names = tuple(table.c.keys())
+    at = names.index("report_id")
+    for row in connection.execute(_of_reports(table, order, where), {"reports": padded(report_ids)}):
+        found[row[at]].append(dict(zip(names, row, strict=True)))
+    return found
+
+
+@lru_cache(64)
+def _of_reports(table: Table, order: tuple[ColumnElement[Any], ...], where: ColumnElement[bool] | None) -> Select[Any]:
+    # Made once: what SQLAlchemy does to make a statement anew costs several times what it does to run it.
+    statement = select(table).where(table.c.report_id.in_(bindparam("reports", expanding=True))).order_by(*order)
+    return statement if where is None else statement.where(where)
+
+
+def reports(connection: Connection, which: ColumnElement[bool]) -> list[Row]:
+    """Return the rows of reports that meet a condition, which holds the caller's scope."""
+    rows = connection.execute(select(t.report).where(which))
+    names = tuple(t.report.c.keys())
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def _whole(connection: Connection, row: Any) -> Whole | None:
-    if row is None:
-        return None
-    report = dict(row)
-    mine = t.cases.c.report_id == report["id"]
-    cases = connection.execute(select(t.cases).where(mine).order_by(t.cases.c.number)).mappings()
-    numbers = connection.execute(
-        select(t.reference).where(t.reference.c.report_id == report["id"]).order_by(*NUMBERS)
-    ).mappings()
-    running = connection.execute(
-        select(t.deadline)
-        .where(t.deadline.c.report_id == report["id"], t.deadline.c.state == "running")
-        .order_by(t.deadline.c.by, t.deadline.c.clock)
-    ).mappings()
-    asks = connection.execute(
-        select(t.ask).where(t.ask.c.report_id == report["id"], t.ask.c.state == "open").order_by(t.ask.c.id)
-    ).mappings()
-    return Whole(
-        report=report,
-        cases=tuple(dict(case) for case in cases),
-        references=tuple(dict(number) for number in numbers),
-        running=tuple(dict(clock) for clock in running),
-        asks=tuple(dict(ask) for ask in asks),
-    )
+    return None if row is None else wholes(connection, [dict(row)])[0]
 
 
 def report_by_code(connection: Connection, scope: Scope, code: str) -> Whole | None:
@@ -116,13 +150,16 @@ def report_by_number(connection: Connection, scope: Scope, number: str) -> list[
     rows = connection.execute(
         select(t.report).where(t.report.c.id.in_(ids), visible(scope)).order_by(t.report.c.received_at.desc()).limit(20)
     ).mappings()
-    return [whole for row in rows.all() if (whole := _whole(connection, row)) is not None]
+    return wholes(connection, [dict(row) for row in rows])
+
+
+_EVENTS: Final = select(t.event).where(t.event.c.case_id.in_(bindparam("cases", expanding=True)))
 
 
 def events_of(connection: Connection, case_ids: Sequence[UUID]) -> dict[UUID, list[CaseEvent]]:
     """Return all events of cases, by case, ready to be folded."""
     found: dict[UUID, list[CaseEvent]] = {case_id: [] for case_id in case_ids}
-    for row in connection.execute(select(t.event).where(t.event.c.case_id.in_(case_ids))).mappings():
+    for row in connection.execute(_EVENTS, {"cases": padded(case_ids)}).mappings():
         found[row["case_id"]].append(
             CaseEvent(
                 id=row["event_id"],

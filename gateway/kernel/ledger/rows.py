@@ -1,16 +1,18 @@
-"""Inserting many rows of one shape: the statement and what prepares its values are made once from the table.
+"""Many rows at once, written and looked for.
 
-SQLAlchemy writes the statement, then it goes to the driver as it is. Measured: preparing every row anew through
-`insert()` costs more than all the rest of a write.
+Rows of one shape are inserted with a statement that is made once from their table, and so is what prepares their
+values: SQLAlchemy writes it, then it goes to the driver as it is. Measured: preparing every row anew through `insert()`
+costs more than all the rest of a write.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Dialect, Table, TypeDecorator, insert
+from sqlalchemy import Connection, Dialect, Table, insert
 
+T = TypeVar("T")
 Prepare = Callable[[Any], Any] | None
 
 
@@ -25,6 +27,13 @@ class Inserts(msgspec.Struct, frozen=True):
         """Return rows as the driver takes them."""
         values = self.values
         return [tuple(row[name] if prepare is None else prepare(row[name]) for name, prepare in values) for row in rows]
+
+
+def padded(names: Sequence[T]) -> list[T]:
+    """Return names to be looked for, the last one repeated until there is a power of two of them: statements for few
+    lengths are prepared once and kept."""
+    room = 1 << (len(names) - 1).bit_length() if names else 0
+    return [*names, *(names[-1] for _ in range(room - len(names)))]
 
 
 def insert_rows(connection: Connection, table: Table, columns: frozenset[str], rows: Sequence[dict[str, Any]]) -> None:
@@ -57,7 +66,5 @@ def _made(table: Table, columns: frozenset[str], known: _Known) -> Inserts:
 
 
 def _prepare(table: Table, name: str, dialect: Dialect) -> Prepare:
-    kind = table.c[name].type
-    if isinstance(kind, TypeDecorator):
-        return kind.bind_processor(dialect)
-    return kind.dialect_impl(dialect).bind_processor(dialect)
+    # A type of our own has an `impl` for each dialect too: without it SQLite gets whole seconds in another form.
+    return table.c[name].type.dialect_impl(dialect).bind_processor(dialect)

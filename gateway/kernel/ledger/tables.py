@@ -245,11 +245,13 @@ deadline = Table(
     Column("by", Instant, nullable=False),
     Column("until", String(20), nullable=False),
     Column("state", String(20), nullable=False),
+    Column("paused_at", Instant),
     Column("met_at", Instant),
     Column("rule", String(80), nullable=False),
     Index(None, "state", "by"),
 )
-"""By when a milestone (`until`) must have been reached, under which rule. `state` is `running`, `met` or `missed`
+"""By when a milestone (`until`) must have been reached, under which rule. `state` is `running`, `paused`
+(since `paused_at`, because the reporter is asked for something; `by` moves on when he has answered), `met` or `missed`
 (reached too late); a clock that still runs after `by` is late."""
 
 idempotency = Table(
@@ -272,6 +274,7 @@ inbox = Table(
     Column("app", String(40), primary_key=True),
     Column("event_id", String(200), primary_key=True),
     Column("source", String(20), nullable=False),
+    Column("hint", Boolean, nullable=False),
     Column("state", String(20), nullable=False),
     Column("reason", String(200)),
     Column("received_at", Instant, nullable=False),
@@ -285,7 +288,8 @@ inbox = Table(
     CheckConstraint("state in ('new','applied','parked','quarantined')", name="state"),
     Index(None, "state", "due_at"),
 )
-"""News from apps, once each. Rows have keys of their own, wrapped again by the report's when matched."""
+"""News from apps, once each; a `hint` says no more than where to read. Rows have keys of their own, wrapped again by
+the report's when matched."""
 
 cursor = Table(
     "cursor",

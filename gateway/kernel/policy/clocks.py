@@ -10,7 +10,7 @@ from gateway.kernel.policy.plan import PlannedDeadline
 from gateway.kernel.policy.shapes import ClockEntry
 from gateway.model.calendar import Calendar, Week
 from gateway.model.catalogue import Words
-from gateway.model.deadline import WITA, ClockSpec, Pause, Unit, due
+from gateway.model.deadline import WITA, ClockSpec, Pause, Unit, due, resumed
 
 REOPENING: Final = "reopening"
 """The clock that says how long after its end a reporter may take a report up again."""
@@ -94,6 +94,11 @@ class Clocks:
             return None
         more = msgspec.structs.replace(clock.spec, amount=clock.spec.extension, extension=0)
         return due(more, by, self._calendars[week if clock.by_agency else _NATIONAL])
+
+    def resumed(self, name: str, week: Week, by: datetime, pause: Pause) -> datetime:
+        """Return by when a clock runs out that would run out at `by` had it not stood still. Raises KeyError."""
+        clock = self.by_name[name]
+        return resumed(clock.spec.unit, by, self._calendars[week if clock.by_agency else _NATIONAL], pause)
 
     def _by(self, clock: Clock, week: Week, at: datetime, ordinal: int) -> datetime:
         if clock.spec.unit in {Unit.HOURS, Unit.MINUTES}:

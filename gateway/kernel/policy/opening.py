@@ -11,10 +11,10 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.kernel.ledger import Act, CaseRef, Ledger, ReportRef
+from gateway.kernel.ledger import Act, CaseRef, Ledger, ReportKey, ReportRef
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Asked
-from gateway.kernel.ledger.files import attach, hold
+from gateway.kernel.ledger.files import attach, hold, share
 from gateway.kernel.ledger.progress import said
 from gateway.kernel.ledger.reading import Whole
 from gateway.kernel.policy.asking import missing, question
@@ -79,12 +79,14 @@ def followed(whole: Whole, kind: LinkKind = LinkKind.FOLLOW_UP_TO, **why: str | 
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
-    """An uploaded file that goes with the report: its row, with its key wrapped for its uploader. `role` is the
-    question of the form that it answers: such a file is only passed on."""
+    """A file that goes with the report: its row, with its key wrapped for its uploader, or by `origin` where it is part
+    of another report of his already. `role` is the question of the form that it answers: such a file is only passed
+    on."""
 
     row: Mapping[str, Any]
     name: str
     role: str | None = None
+    origin: ReportKey | None = None
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,7 +235,9 @@ class Opener:
         act.say(report, "report.received", DESK)
         linked = self._follow(act, report, plan, followed) if followed is not None else ()
         for file in files:
-            if file.role is None:
+            if file.origin is not None:
+                share(act, self._ledger.vault, report, file.row, file.origin)
+            elif file.role is None:
                 attach(act, self._ledger.vault, report, file.row)
         hidden = protects(draft.identity, plan.privacy)
         matter = Matter(
@@ -380,9 +384,10 @@ class Opener:
         return [facts | {"app": app, "value": value} for app, value in followed.numbers]
 
     def _born(self, act: Act, report: ReportRef, born: Born, plan: Plan) -> CaseRef:
+        service = self._policy.services[born.service]
         row = {
             "app": born.app,
-            "profile": None,
+            "profile": service.profile if service.app == born.app else None,
             "service": born.service,
             "status": Status.RECEIVED,
             "agency": plan.agency,

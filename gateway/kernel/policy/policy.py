@@ -123,6 +123,17 @@ class Policy:
         """
         return self._clocks.extended(clock, self.agencies[agency].week_days, by)
 
+    def pauses(self, clock: str) -> bool:
+        """Tell whether a clock stands still while the reporter is asked for something; an unknown one goes on."""
+        return clock in self.clocks and self.clocks[clock].pauses
+
+    def resumed(self, clock: str, by: datetime, agency: str, pause: Pause) -> datetime:
+        """Return by when a clock runs out that would run out at `by`, had it not stood still.
+
+        Raises KeyError for an unknown clock or agency.
+        """
+        return self._clocks.resumed(clock, self.agencies[agency].week_days, by, pause)
+
     def calendar_for(self, agency: str) -> Calendar:
         """Return the working days of an agency; raises KeyError for an unknown one."""
         return self._calendars[self.agencies[agency].week_days]

@@ -113,7 +113,7 @@ def application() -> ASGIApp:
         ("GET", "/falls/key", {}, 500, "internal"),
         ("GET", "/falls/convert", {}, 422, "wrong-type"),
         ("GET", "/falls/away", {}, 503, "unavailable"),
-        ("GET", "/falls/busy", {}, 503, "unavailable"),
+        ("GET", "/falls/busy", {}, 503, "overloaded"),
         ("GET", "/falls/many", {}, 422, "invalid"),
         ("GET", "/falls/slow", {}, 429, "rate-limited"),
         ("GET", "/falls/hook", {}, 401, "webhook-refused"),

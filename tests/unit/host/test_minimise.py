@@ -119,3 +119,7 @@ def test_a_message_keeps_its_words_and_only_shared_answers() -> None:
     assert (slim.text, slim.attributes, slim.documents, told) == ("halo", {"b": 2}, (), ("attributes.b",))
     manifest = msgspec.structs.replace(MANIFEST, shares={"attributes": "basis", "documents": "basis"})
     assert minimise_amendment(amendment, manifest) == (amendment, ("attributes.a", "attributes.b", "documents"))
+    # To a record of a profile that may have less, the rest goes no further either.
+    narrow = msgspec.structs.replace(manifest, profiles={"narrow": Profile(shares={"attributes.a": "basis"})})
+    slim, told = minimise_amendment(amendment, narrow, "narrow")
+    assert (slim.attributes, slim.documents, told) == ({"a": 1}, (), ("attributes.a",))

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.kernel.ledger.reading import links_of
 from gateway.kernel.policy import Policy
-from gateway.kernel.policy.opening import Opener, Standing, followed
+from gateway.kernel.policy.opening import Born, Opener, Standing, followed
 from gateway.model.link import LinkKind
 from gateway.model.report import Content, Draft, Identity, Place, Reporter
 from gateway.sdk.types import Linked, Submission
@@ -90,3 +90,21 @@ async def test_a_hidden_reporter_is_not_told_by_a_number(
         await books.ledger.commit(act)
         assert [bool(sent.linked) for sent in town.sent] == [told]
         assert [sent.reporter.hidden for sent in town.sent] == [mine is not Identity.OPEN]
+
+
+@pytest.mark.parametrize(
+    ("service", "app", "profile"),
+    [("CH-STUNT", "sipendting", "stunting"), ("IN-ROAD", "sipendting", "pengaduan"), ("IN-ROAD", "sigapdes", None)],
+)
+async def test_what_is_born_in_an_app_has_the_profile_of_its_service_there(
+    sqlite_url: str, tmp_path: Path, service: str, app: str, profile: str | None
+) -> None:
+    """Later words to it are reduced by that profile's shares: of a child's record nothing but these."""
+    async with opened(sqlite_url, tmp_path) as books:
+        act = books.ledger.act(CITIZEN, "test")
+        born = Born(app=app, service=service, references=(("nomor", "7"),))
+        draft = Draft(service=service, content=Content(description="Lahir di sana"), channel=app)
+        made = Opener(books.ledger, POLICY, Town()).open(act, draft, owner=None, born=born)
+        await books.ledger.commit(act)
+        first = (await books.whole(made.code)).cases[0]
+        assert (first["app"], first["profile"]) == (app, profile)

@@ -162,7 +162,7 @@ async def test_no_byte_leaves_after_the_deadline(size: int) -> None:
 
 async def test_the_last_gate_before_the_first_byte() -> None:
     """A loop that was held up between connecting and writing must not write late."""
-    trip = Trip(-0.001, None)
+    trip = Trip(-0.001, None, lambda: 0.0)
     with pytest.raises(TimeoutError):
         trip.leaving()
     assert not trip.sent

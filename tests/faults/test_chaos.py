@@ -1,0 +1,46 @@
+"""Real processes in bad weather: every acknowledged report is in its app exactly once, or visibly parked.
+
+The sizes are those of each landing; `make soak` runs the long ones.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.faults.chaos import Plan, campaign
+from tests.faults.chaos_bugs import BUGS
+
+SEED = int(os.environ.get("GATEWAY_CHAOS_SEED", "20260128"))
+REPORTS = int(os.environ.get("GATEWAY_CHAOS_REPORTS", "40"))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("many", "blows"),
+    [(False, ("kill", "freeze", "clock_jump")), (True, ("kill", "postgres_restart", "redis_kill"))],
+    ids=["sqlite", "postgresql"],
+)
+async def test_nothing_is_lost_doubled_or_in_limbo(tmp_path: Path, many: bool, blows: tuple[str, ...]) -> None:
+    plan = Plan(reports=REPORTS, seed=SEED, many=many, blows=blows, every_s=0.5)
+    outcome = await campaign(tmp_path, plan)
+    assert outcome.findings == []
+    assert outcome.reports == REPORTS
+    assert outcome.faulted >= 0.3 * outcome.deliveries, "too few deliveries met a fault"
+    assert outcome.ambiguous >= 0.15 * outcome.deliveries
+    assert all(outcome.faults[blow] for blow in blows)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("bugs", [("P1", "P3", "P18"), ("P4", "P13"), ("P7",)], ids="+".join)
+async def test_planted_bugs_are_reported(tmp_path: Path, bugs: tuple[str, ...]) -> None:
+    plan = Plan(reports=40, seed=SEED, blows=("kill",), every_s=1.0, patience_s=6.0, bugs=bugs)
+    outcome = await campaign(tmp_path, plan)
+    for bug in bugs:
+        assert BUGS[bug].told_by & set(outcome.kinds), f"{bug}, {BUGS[bug].what}, went unnoticed"
+
+
+async def test_a_campaign_without_faults_proves_nothing(tmp_path: Path) -> None:
+    plan = Plan(reports=2, seed=SEED, share=0.0, reads=0.0, every_s=1000.0, apps=("cc112",), calm=True)
+    outcome = await campaign(tmp_path, plan)
+    assert set(outcome.kinds) == {"vacuous"}
