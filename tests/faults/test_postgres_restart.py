@@ -9,8 +9,14 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.engine import PostgresStore
+from gateway.model.principal import GATEWAY
 from tests.faults.many import PATIENCE_S, Fleet, MortalPostgres, fleet, until
+from tests.journeys.filed import opened
 from tests.journeys.stage import DAMAGE
 from tests.servers import postgres_server
 
@@ -112,3 +118,19 @@ async def unready(many: Fleet) -> bool:
 
 async def filed(many: Fleet, count: int) -> bool:
     return sum(map(len, many.client.acked.values())) >= count
+
+
+async def test_whoever_sleeps_in_a_transaction_holds_nobody_for_ever(tmp_path: Path, postgres_url: str) -> None:
+    """A process froze with a report's row in its hands: the server takes it away, and everybody else goes on."""
+    async with opened(postgres_url, tmp_path) as books:
+        code = await books.file()
+        asleep = PostgresStore(postgres_url)
+        async with asleep._engine.connect() as connection:
+            await connection.execute(update(t.stream).where(t.stream.c.name == code).values(head=t.stream.c.head))
+            act = books.ledger.act(GATEWAY, "test")
+            act.record(code, "case.event")
+            await books.ledger.commit(act)
+            with pytest.raises(DBAPIError):
+                await connection.execute(select(1))
+        assert await asleep.read(lambda one: one.execute(select(1)).scalar()) == 1
+        await asleep.close()
