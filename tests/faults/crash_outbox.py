@@ -74,7 +74,7 @@ class Worker:
             claimed = await ledger.claim(APPS, emergency, 50, _LEASE, "worker")
             self.carried += [one.row["key"] for one in claimed]
             self.highest = max([self.highest, *(one.row["id"] for one in claimed)])
-        for row in await ledger.read(queries.due, APPS[0], ledger.clock.real(), 50):
+        for row in await ledger.read(queries.due, APPS[0], ledger.clock.real(), 50, hints=False):
             act = ledger.act(GATEWAY, "inbound")
             where = {"app": row["app"], "event_id": row["event_id"], "state": "new"}
             act.change(t.inbox, where, state="applied")
@@ -110,8 +110,7 @@ async def _once(house: House, number: int, worker: Worker, chance: random.Random
                 connection = await stack.enter_async_context(store._engine.connect())
                 await connection.begin()
                 act, key, row_id = _act(house, f"{number}-{left}", chance)
-                dropped = await connection.run_sync(apply, [act])
-                assert dropped == [None]
+                await connection.run_sync(apply, [act])
                 writing.append((connection, row_id))
                 wanted.append(key)
                 news.append(f"news-{number}-{left}")
