@@ -9,7 +9,8 @@ from gateway.flows.notify.provider import SHOWN
 from gateway.kernel.coordination import redis_answers
 from gateway.kernel.edge.disk import Space
 from gateway.kernel.host import Registry
-from gateway.kernel.ledger import EMPTY, database_fault
+from gateway.kernel.ledger import EMPTY, database_fault, start_refusal
+from gateway.kernel.ledger.election import workers
 from gateway.kernel.policy import check
 from gateway.sdk.clock import SystemClock
 from gateway.settings import Settings
@@ -43,6 +44,14 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     known = {None: ("ok", "at the newest version"), EMPTY: ("note", "empty; the first start fills it")}
     state, detail = known.get(gap, ("fault", f"{gap}; look at GATEWAY_DATABASE_URL, or run `gateway migrate`"))
     yield Finding(what="database", state=state, detail=detail)
+    if gap is None:
+        refusal = await start_refusal(settings.database_url, settings.data)
+        state, detail = ("fault", refusal) if refusal else ("ok", f"{settings.data} belongs to the database")
+        yield Finding(what="data folder", state=state, detail=detail)
+    if gap is None and not settings.sqlite:
+        standing = await workers(settings.database_url)
+        detail = ", ".join(standing) or "none runs: what is accepted waits until one does (`gateway work`)"
+        yield Finding(what="workers", state="ok" if standing else "note", detail=detail)
     yield _room(settings)
     if settings.redis_url is None:
         yield Finding(what="redis", state="note", detail="none: wake-ups and counters stay within the process")

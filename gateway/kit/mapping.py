@@ -11,7 +11,7 @@ from gateway.kit.contract import Sample
 from gateway.kit.faults import says
 from gateway.kit.hints import Move, Refusal
 from gateway.kit.room import Room
-from gateway.kit.rule import DoesNotApply, expect, fail, rule
+from gateway.kit.rule import expect, fail, rule
 from gateway.kit.traces import Sent
 from gateway.kit.trial import Trial
 from gateway.kit.wire import Seen, answer_of
@@ -371,9 +371,3 @@ def _is(sample: Sample) -> Any:
         return seen.method == sample.request.method and re.sub(r"\d+", "0", seen.path.partition("?")[0]) == shape
 
     return fits
-
-
-def nothing_to_hear(trial: Trial) -> None:
-    """End a rule about news where the app brings none."""
-    if trial.subject.manifest.poll is None and trial.subject.manifest.webhook is None:
-        raise DoesNotApply("there is neither [poll] nor [webhook]: the app brings no news")

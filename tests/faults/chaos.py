@@ -24,11 +24,11 @@ import msgspec
 from gateway.issuer import development_token
 from gateway.sdk.clock import SystemClock, travel
 from gateway.sdk.manifest import read_manifest
-from gateway.sdk.sandbox_sender import QUIET_S
 from tests.faults.chaos_bugs import BUGS
 from tests.faults.chaos_clients import Clients, Journal, read_journal
-from tests.faults.chaos_evidence import MEANING, Reader, gathered
+from tests.faults.chaos_evidence import Reader, gathered
 from tests.faults.chaos_fleet import Fleet, Store, change_doors, environ_for, store
+from tests.faults.chaos_officers import Officers
 from tests.faults.chaos_weather import SETTLE_S, TIMEOUT_S, Weather
 from tests.faults.checker import Evidence, Finding, check
 from tests.faults.town import Manifest, Town, town
@@ -157,11 +157,11 @@ class Storm:
     def __init__(
         self, plan: Plan, here: Town, fleet: Fleet, servers: Store | None, session: aiohttp.ClientSession
     ) -> None:
-        self._plan, self._here, self._fleet, self._servers, self._session = plan, here, fleet, servers, session
+        self._plan, self._here, self._fleet, self._servers = plan, here, fleet, servers
         self._chance = random.Random(plan.seed + 1)
         self._clock = SystemClock(here.folder / "data" / "clock")
         self.weather = Weather(random.Random(plan.seed + 2), self._clock, plan.share, plan.reads)
-        self._direct = {app: str(line.target) for app, line in here.lines.items()}
+        self._officers = Officers(here, self.weather, session, random.Random(plan.seed + 3), plan.apps)
         self._blows: Mapping[str, tuple[Callable[[], Awaitable[None]], int]] = {
             "kill": (self._kill, 6),
             "freeze": (self._freeze, 3),
@@ -190,13 +190,15 @@ class Storm:
         self._hooks(on=True)
         stop = asyncio.Event()
         doors = asyncio.create_task(change_doors(self._here.back, self._fleet.urls, self._chance))
-        tasks = [asyncio.create_task(self._strike(stop)), asyncio.create_task(self._officers(stop))]
+        tasks = [asyncio.create_task(self._strike(stop)), asyncio.create_task(self._officers.work(stop))]
         try:
             yield
         finally:
             stop.set()
             await asyncio.gather(*tasks)
-            await self._rush()
+            for name in self._fleet.names:
+                await self._fleet.answers(name)
+            await self._officers.rush()
             self.weather.calm = True
             self._hooks(on=False)
             doors.cancel()
@@ -251,45 +253,6 @@ class Storm:
         """The travelling clock jumps ahead by up to a minute and a half, for gateway and apps alike."""
         self.weather.travelled()
         travel(self._here.folder / "data" / "clock", timedelta(seconds=self._chance.uniform(5, 90)))
-
-    async def _officers(self, stop: asyncio.Event) -> None:
-        """The apps' officers move records on, word by word."""
-        while not stop.is_set():
-            app = self._chance.choice(self._plan.apps)
-            words = list(MEANING[app])
-            open_ones = [
-                record
-                for record in self._here.apps[app].store.records.values()
-                if record.listed and self._here.apps[app].word(record) != words[-1]
-            ]
-            if self._here.apps[app].hook is not None and self._chance.random() < 0.7:
-                await asyncio.sleep(0.05)
-                continue  # much is left for the rush at the end
-            for record in self._chance.sample(open_ones, min(len(open_ones), 1)):
-                at = words.index(self._here.apps[app].word(record)) + 1
-                # Often two moves follow each other so closely that their news can overtake each other.
-                for word in words[at : at + self._chance.randint(1, 2)]:
-                    await self._advance(app, record.reference, word)
-            await asyncio.sleep(0.05)
-
-    async def _rush(self) -> None:
-        """At the end of the day much is moved at once, and the news of it goes out together, the newest first."""
-        for app, sandbox in self._here.apps.items():
-            if sandbox.hook is None:
-                continue
-            self._here.quirk(app, hold_webhooks=True)
-            words = list(MEANING[app])
-            for record in list(sandbox.store.records.values()):
-                at = words.index(sandbox.word(record)) + 1 if record.listed else len(words)
-                for word in words[at : at + 2]:
-                    await self._advance(app, record.reference, word)
-            self._here.quirk(app, hold_webhooks=False)
-        await asyncio.sleep(QUIET_S * 2)
-
-    async def _advance(self, app: str, reference: str, word: str) -> None:
-        path = f"{self._direct[app]}/_sandbox/records/{reference}/advance"
-        async with self._session.post(path, json={"word": word}) as answer:
-            assert answer.status == 200, await answer.text()
 
 
 def _room(folder: Path, name: str) -> Path:

@@ -11,22 +11,10 @@ import msgspec
 
 from gateway.model.codes import parse_code
 from gateway.sdk.sandbox import Sandbox
+from tests.faults.chaos_officers import MEANING
 from tests.faults.chaos_weather import KEY, POSTED_READS, Weather
 from tests.faults.checker import PARKED, Ack, Case, Evidence, Held, Hop, Sent, Told, states_of
 
-MEANING: Mapping[str, Mapping[str, str]] = {
-    "cc112": {"NEW": "received", "VERIFIED": "verified", "DISPATCHED": "routed", "CLOSED": "resolved"},
-    "sigapdes": {"1": "received", "2": "in_progress", "3": "resolved"},
-    "singgah_di_barru": {
-        "baru": "received",
-        "diverifikasi": "verified",
-        "ditindaklanjuti": "in_progress",
-        "selesai": "resolved",
-    },
-    "sipendting": {"1": "received", "2": "verified", "4": "in_progress", "6": "resolved"},
-    "ppid": {"n": "received", "p": "in_progress", "a": "resolved"},
-}
-"""The words that the officers of a campaign use, in their order, and what the apps' contracts say that they mean."""
 _AT_ONCE = 8
 _PATIENCE_S = 10.0
 _PAGE = 100

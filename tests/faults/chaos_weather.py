@@ -23,6 +23,7 @@ POSTED_READS = re.compile(r"/(carilaporan|getlaporan|getkategori|getdestinasi|lo
 SETTLE_S = 2.0
 """The apps' settle time in the manifests of a campaign."""
 TIMEOUT_S = 1.2
+_OVERTAKEN_S = 1.5
 _RESTS_S = 4.0
 """An app is told at most so often to be left alone: it rests for a second each time."""
 
@@ -31,7 +32,8 @@ class Weather:
     """Faults for the writes on all lines: `share` of them draw a fault, `reads` of the look-ups and polls do.
 
     `crossings` tell of every write with a key in order, `faults` count by kind, `hit` names the deliveries that met
-    one, `doubts` counts answers of which the gateway could not know what they hid.
+    one, `doubts` counts answers of which the gateway could not know what they hid. `overtaken` are the events of apps
+    that arrive so late that what was said after them has been heard.
     """
 
     def __init__(self, chance: random.Random, clock: Clock, share: float, reads: float) -> None:
@@ -41,6 +43,7 @@ class Weather:
         self.seen: set[str] = set()
         self.doubts = 0
         self.calm = False
+        self.overtaken: set[str] = set()
         self._chance, self._clock, self._share, self._reads = chance, clock, share, reads
         self._deck: list[str] = []
         self._drawn: dict[int, str] = {}
@@ -76,12 +79,19 @@ class Weather:
 
     def over_back(self, line: Proxy) -> None:
         """Let the apps' own calls to the gateway meet faults too: lost before, or answered to nobody."""
-        ways: Mapping[str, Fault] = {"hook_lost": proxy.hangs_up_unread, "hook_unanswered": proxy.cuts_before_headers}
+        ways: Mapping[str, Fault] = {
+            "hook_lost": proxy.hangs_up_unread,
+            "hook_unanswered": proxy.cuts_before_headers,
+            "hook_overtaken": self._overtaken,
+        }
 
         def fits(seen: Seen) -> bool:
+            if any(event.encode() in seen.body for event in self.overtaken):
+                self._drawn[id(seen)] = "hook_overtaken"
+                return True
             if self.calm or self._chance.random() >= self._share / 3:
                 return False
-            self._drawn[id(seen)] = self._chance.choice(list(ways))
+            self._drawn[id(seen)] = self._chance.choice(["hook_lost", "hook_unanswered"])
             return True
 
         async def strike(passage: Passage) -> None:
@@ -141,6 +151,10 @@ class Weather:
 
     async def _slow(self, passage: Passage) -> None:
         await asyncio.sleep(self._chance.uniform(0.05, 0.5))
+        await passage.answer(await passage.forward())
+
+    async def _overtaken(self, passage: Passage) -> None:
+        await asyncio.sleep(_OVERTAKEN_S)
         await passage.answer(await passage.forward())
 
     async def _drips(self, passage: Passage) -> None:

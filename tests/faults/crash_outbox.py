@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.flows.inbound import queries
@@ -142,12 +143,8 @@ def _act(house: House, name: str, chance: random.Random) -> tuple[Any, str, UUID
 
 def paged(highest: Callable[[], UUID]) -> AbstractContextManager[None]:
     """Claim only what lies beyond the highest number seen: the planted bug."""
-    real = queue._due
-
-    def due(*args: Any) -> Any:
-        return real(*args).where(t.delivery.c.id > highest())
-
-    return replaced(queue, "_due", due)
+    beyond = t.delivery.c.id > bindparam("beyond", callable_=highest, type_=t.delivery.c.id.type)
+    return replaced(queue, "_DUE", queue._DUE.where(beyond))
 
 
 async def run(folder: Path, times: int, seed: int) -> Outcome:

@@ -12,7 +12,7 @@ from tests.faults.chaos import Plan, campaign
 from tests.faults.chaos_bugs import BUGS
 
 SEED = int(os.environ.get("GATEWAY_CHAOS_SEED", "20260128"))
-REPORTS = int(os.environ.get("GATEWAY_CHAOS_REPORTS", "60"))
+REPORTS = int(os.environ.get("GATEWAY_CHAOS_REPORTS", "40"))
 
 
 @pytest.mark.timeout(600)
@@ -22,7 +22,7 @@ REPORTS = int(os.environ.get("GATEWAY_CHAOS_REPORTS", "60"))
     ids=["sqlite", "postgresql"],
 )
 async def test_nothing_is_lost_doubled_or_in_limbo(tmp_path: Path, many: bool, blows: tuple[str, ...]) -> None:
-    plan = Plan(reports=REPORTS, seed=SEED, many=many, blows=blows, every_s=0.7)
+    plan = Plan(reports=REPORTS, seed=SEED, many=many, blows=blows, every_s=0.5)
     outcome = await campaign(tmp_path, plan)
     assert outcome.findings == []
     assert outcome.reports == REPORTS
@@ -32,7 +32,7 @@ async def test_nothing_is_lost_doubled_or_in_limbo(tmp_path: Path, many: bool, b
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("bugs", [("P1", "P4", "P18"), ("P3", "P7", "P13")], ids="+".join)
+@pytest.mark.parametrize("bugs", [("P1", "P3", "P18"), ("P4", "P13"), ("P7",)], ids="+".join)
 async def test_planted_bugs_are_reported(tmp_path: Path, bugs: tuple[str, ...]) -> None:
     plan = Plan(reports=40, seed=SEED, blows=("kill",), every_s=1.0, patience_s=6.0, bugs=bugs)
     outcome = await campaign(tmp_path, plan)

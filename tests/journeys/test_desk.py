@@ -17,10 +17,10 @@ from gateway.flows.desk import queries
 from gateway.flows.desk.answer import CLOSE, REPLY, Officer
 from gateway.flows.desk.move import Mover
 from gateway.flows.desk.possible import possible
-from gateway.flows.desk.show import delivery_view, health, queue_item, takes_messages
+from gateway.flows.desk.show import delivery_view, health, queue_item
 from gateway.flows.desk.who import Desk, desk_of
 from gateway.kernel.coordination import LocalWake
-from gateway.kernel.host import Host, Registry
+from gateway.kernel.host import Host, Registry, carries
 from gateway.kernel.ledger import tables as t
 from gateway.model.delivery import TRANSITIONS, Command, DeliveryState
 from gateway.model.entry import Entry
@@ -451,8 +451,8 @@ def test_an_app_in_shadow_takes_no_messages(tmp_path: Path) -> None:
         manifest = folder / "connector.toml"
         manifest.write_text(manifest.read_text().replace('mode = "live"', f'mode = "{mode}"'))
         host = Host(Registry.discover([tmp_path / mode], environ), StillClock())
-        assert takes_messages(host, "cc112") is takes
-        assert not takes_messages(host, "nobody")
+        assert carries(host, "cc112") is takes
+        assert not carries(host, "nobody")
 
 
 async def test_which_case_is_meant(database_url: str, tmp_path: Path) -> None:

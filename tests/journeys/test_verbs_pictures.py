@@ -82,3 +82,22 @@ async def test_a_photo_stays_where_words_stay(tmp_path: Path, database_url: str)
             await here.verb(code, "split", here.coordinator, parts=[{"service": "GV-SERVICE", "description": PATH}])
         ).body["parts"]
         assert await ledger.read(attachments, part["code"]) == []
+
+
+async def test_no_photo_of_a_child_is_taken_at_any_door(tmp_path: Path, database_url: str) -> None:
+    async with hall(tmp_path, database_url, apps=("sigapdes",)) as here:
+        child = {"service": "CH-STUNT", "attributes": {"relation": "neighbour"}}
+        names = [await here.stage.upload(here.siti, photo()) for _ in range(2)]
+        refused = await here.stage.file(AID | child | {"attachments": names[:1]}, here.siti)
+        assert (refused.status, refused.body["errors"][0]["code"]) == (422, "attachment-of-a-child"), refused
+        code = (await here.stage.file(AID | child, here.siti)).body["code"]
+        later = await here.stage.ask("POST", f"/v1/reports/{code}/messages", here.siti, {"attachments": names[:1]})
+        assert (later.status, later.body["type"]) == (422, "/problems/attachment-of-a-child")
+        # One that came before anybody knew it is about a child goes no further.
+        code, _ = await filed(here, service="XX-OTHER")
+        done = await here.verb(
+            code, "refer", here.coordinator, service="CH-STUNT", reason="gizi", description="Mohon dikunjungi",
+            attributes={"relation": "neighbour"},
+        )  # fmt: skip
+        assert (done.status, done.body["app"]) == (200, "sigapdes"), done
+        assert (await here.arrives("sigapdes", f"{code}-1")).memo["images"] == []

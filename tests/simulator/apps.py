@@ -24,7 +24,7 @@ WORDS: Final = {
     "SELESAI": "resolved",
     "DITOLAK": "rejected",
 }
-_NEXT: Final = {
+FOLLOWING: Final = {
     "BARU": ("DITERIMA", "DISPOSISI", "PROSES", "DITOLAK", "SELESAI"),
     "DITERIMA": ("KURANG", "DISPOSISI", "PROSES", "DITOLAK"),
     "KURANG": ("DISPOSISI", "PROSES", "DITOLAK"),
@@ -110,8 +110,9 @@ class SimApp:
         self._by_key[key] = record
         self._effect(key, "open", record)
         self._tell(record, record.history[0])
-        self.talking += 1
-        self._loop.call_later(self._random.uniform(0.05, 40.0), self._officer, record)
+        if self._random.random() < 0.8:
+            self.talking += 1
+            self._loop.call_later(self._random.uniform(0.05, 40.0), self._officer, record)
         return Answered(201, self._row(record, key))
 
     def adds(self, reference: str, key: str) -> Answered:
@@ -160,7 +161,7 @@ class SimApp:
 
     def _officer(self, record: Record) -> None:
         last = record.history[-1]
-        said = Said(last.number + 1, self.now(), self._random.choice(_NEXT[last.word]))
+        said = Said(last.number + 1, self.now(), self._random.choice(FOLLOWING[last.word]))
         record.history.append(said)
         self._tell(record, said)
         if said.number < 6 and self._random.random() < 0.4:
@@ -209,5 +210,3 @@ def manifest_of(app: SimApp) -> Manifest:
         f"{hook}" + ("" if app.hears else "[poll]\ninterval_s = 1\n") + f"[statuses]\n{statuses}\n"
         '[shares]\n"description" = "the simulator"\n'
     )
-
-

@@ -86,9 +86,7 @@ class Line(Http):
 
     def __init__(self, app: App, there: SimApp, weather: Weather, loop: Loop, now: Callable[[], datetime]) -> None:
         manifest = app.manifest
-        super().__init__(
-            app.base_url, clock=app.clock, limits=manifest.limits, timeouts=manifest.timeouts, verdicts={}
-        )
+        super().__init__(app.base_url, clock=app.clock, limits=manifest.limits, timeouts=manifest.timeouts, verdicts={})
         self._app, self._weather, self._loop, self._true = there, weather, loop, now
         self._random = weather.random
 
@@ -225,7 +223,8 @@ class Line(Http):
         self._loop.outside(self._at_the_app(act, pause, self._loop.create_future()))
 
     async def _silence(self) -> Answer:
-        return await self._loop.create_future()
+        never: asyncio.Future[Answer] = self._loop.create_future()
+        return await never
 
 
 class Connector:

@@ -25,7 +25,6 @@ class Process:
     def __init__(self, name: str, loop: "Loop") -> None:
         self.name = name
         self.stopped = False
-        self.tasks: list[asyncio.Task[Any]] = []
         self.parked: list[asyncio.Handle] = []
         self._loop = loop
         self._context = copy_context()
@@ -34,8 +33,7 @@ class Process:
     def start(self, work: Coroutine[Any, Any, _T], name: str | None = None) -> asyncio.Task[_T]:
         """Run something in this process."""
         task = self._loop.create_task(work, name=name, context=self._context.copy())
-        self.tasks = [kept for kept in self.tasks if not kept.done()]
-        self.tasks.append(task)
+        task.add_done_callback(_heard)
         return task
 
     def stop(self) -> None:
@@ -49,6 +47,12 @@ class Process:
         self._loop.again(parked)
 
 
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Take note of how a task ended: whoever waited for it may have gone."""
+    if not task.cancelled():
+        task.exception()
+
+
 class _Handle(asyncio.Handle):
     """A callback of a process: kept for later while the process is stopped."""
 
@@ -59,7 +63,7 @@ class _Handle(asyncio.Handle):
         if self.process.stopped:
             self.process.parked.append(self)
         else:
-            super()._run()  # type: ignore[misc]
+            super()._run()
 
 
 class _Timer(asyncio.TimerHandle):
@@ -72,7 +76,7 @@ class _Timer(asyncio.TimerHandle):
         if self.process.stopped:
             self.process.parked.append(self)
         else:
-            super()._run()  # type: ignore[misc]
+            super()._run()
 
 
 class Deadlock(AssertionError):

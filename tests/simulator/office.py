@@ -1,7 +1,6 @@
 """A gateway of the simulation: one process with its door and its worker, over the database that all of them share."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 
@@ -16,7 +15,6 @@ from gateway.flows.inbound.store import Store
 from gateway.kernel.host import Host, Registry
 from gateway.kernel.host.registry import FoundConnector
 from gateway.kernel.ledger import Keyring, Ledger, Stale
-from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.blobs import Blobs
 from gateway.kernel.ledger.reading import Whole, case_ref, report_by_code
 from gateway.model.codes import new_code
@@ -90,16 +88,6 @@ class Office:
                     await asyncio.sleep(_PAUSE_S)
 
         self.process.start(keep())
-
-    def kill(self) -> None:
-        """End the process where it stands."""
-        self.process.stop()
-
-    async def bury(self) -> None:
-        """Let go of everything that a stopped process still holds, once the simulation is over."""
-        with contextlib.suppress(asyncio.CancelledError):
-            self.process.stopped = False
-            self.process.go_on()
 
     # -- what reaches its door ---------------------------------------------------------------------------------
 
@@ -194,6 +182,3 @@ class Office:
 def rows_of(store: MemoryStore, table: Any) -> list[dict[str, Any]]:
     """Return all rows of a table, as they stand."""
     return store.look(lambda connection: [dict(row) for row in connection.execute(table.select()).mappings()])
-
-
-__all__ = ["CITIZEN", "Office", "rows_of", "t"]

@@ -130,7 +130,14 @@ class World:
     def _boot(self) -> None:
         name = f"gateway-{len(self.offices) + len(self._gone) + 1}"
         office = Office(
-            name, self.loop, self.time, self.store, KEYRING, self._found, self.patience, seed=self.random.getrandbits(64)
+            name,
+            self.loop,
+            self.time,
+            self.store,
+            KEYRING,
+            self._found,
+            self.patience,
+            seed=self.random.getrandbits(64),
         )
         office.open()
         self.offices.append(office)
@@ -147,7 +154,7 @@ class World:
 
     def _file(self) -> tuple[asyncio.Task[list[str]], bool]:
         chosen = self.random.sample(list(self.apps), self.random.choice((1, 1, 2, 3)))
-        apps = [(app, self.random.choice((0, 0, 1, 2))) for app in chosen]
+        apps = [(app, self.random.choice((0, 1, 2, 3))) for app in chosen]
         emergency = self.random.random() < 0.1
         self.filed += sum(1 + messages for _, messages in apps)
         return self._door().file(apps, emergency), emergency
@@ -241,6 +248,7 @@ class World:
             await asyncio.sleep(10.0)
             if self._is_quiet():
                 return
+
     async def _mostly_done(self) -> None:
         """Let it storm until most of what was reported has come to rest, or could have."""
         end = self.loop.time() + _LONGEST_STORM_S

@@ -66,7 +66,7 @@ def main() -> None:
         size, seed = campaign.first if first else campaign.part, chance.randrange(2**31)
         sys.stdout.write(f"{campaign.name}: {size} from seed {seed} ... ")
         sys.stdout.flush()
-        part = run(campaign, size, seed, commit, _LONGEST_S, first=first)
+        part = run(campaign, size, seed, commit, _LONGEST_S, clock, first=first)
         keep(given.state, part)
         parts.append(part)
         write(transcript_of(parts, commit), given.evidence)

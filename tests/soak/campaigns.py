@@ -13,7 +13,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     `module` runs with `arguments`, in which `{size}` and `{seed}` are filled in, and `environ` likewise; `unit` is
     what its target counts, by the name that the campaign's JSON gives it; `part` is the size of one part, `first`
     that of the very first, which a landing plays again. `once` are arguments that the first part has besides.
-    `promises` are those of the page. A campaign of tests (`module` is pytest) prints no JSON: its size counts.
+    `promises` are those of the page. With the first part each of `bugs` is planted once, by `--bug`. A campaign of
+    tests (`module` is pytest) prints no JSON: its size counts.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     first: int
     once: Sequence[str] = ()
     environ: Mapping[str, str] = {}
+    bugs: Sequence[str] = ()
 
     @property
     def there(self) -> bool:
@@ -38,9 +40,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         except ModuleNotFoundError:
             return False
 
-    def command(self, size: int, seed: int, *, first: bool) -> list[str]:
-        """Return the command line of one part."""
-        given = [*self.arguments, *(self.once if first else ())]
+    def command(self, size: int, seed: int, *, first: bool = False, bug: str | None = None) -> list[str]:
+        """Return the command line of one part, with a bug planted or none."""
+        given = [*self.arguments, *(self.once if first else ()), *(("--bug", bug) if bug else ())]
         return [sys.executable, "-m", self.module, *(one.format(size=size, seed=seed) for one in given)]
 
     def settings(self, size: int) -> dict[str, str]:
@@ -119,11 +121,26 @@ CAMPAIGNS: Sequence[Campaign] = (
         first=50,
     ),
     Campaign(
+        name="power:postgresql",
+        what="PostgreSQL is shut down at once under load and recovers from its log",
+        promises="P2",
+        module="tests.faults.power",
+        arguments=("--database", "postgresql", "--cuts", "{size}", *_SIZED),
+        unit="cuts",
+        target=100,
+        part=20,
+        first=5,
+    ),
+    Campaign(
         name="simulator",
         what="a deterministic world of apps of every level in virtual time; the same seed gives the same history",
         promises="P3 P4 P5 P6 P8 P18 P19",
         module="tests.simulator",
-        arguments=("--deliveries", "{size}", *_SIZED),
+        arguments=("--deliveries", "{size}", "--seed", "{seed}"),
+        bugs=(
+            *("resend at once", "look at once", "resend at L1", "no fence", "no lanes", "last word wins"),
+            *("order of arrival", "said before kept", "nobody looks after"),
+        ),
         unit="deliveries",
         target=1_000_000,
         part=10_000,

@@ -79,8 +79,8 @@ def _chaos(transcript: Transcript) -> Iterator[str]:
     parked = transcript.count("parked", "chaos")
     yield f"Of {deliveries:,} deliveries {faulted:,} ({faulted / deliveries:.0%}) met a fault on the line, and"
     yield f"{ambiguous:,} answers left the gateway in doubt. {parked:,} deliveries were left to a person, each with its"
-    yield "cause, all of them at an app that can only be searched. What clients were promised, what the apps have and what"
-    yield "the entries tell was held against each other."
+    yield "cause, all of them at an app that can only be searched. What clients were promised, what the apps have and"
+    yield "what the entries tell was held against each other."
     yield ""
     wrong = [part for part in transcript.parts if part.campaign.startswith("chaos") and not part.good]
     if wrong:
@@ -119,7 +119,7 @@ def missing(transcript: Transcript) -> list[str]:
     for campaign in CAMPAIGNS:
         reached = transcript.count(campaign.unit, campaign.name)
         if campaign.name in transcript.absent:
-            found.append(f"{campaign.name}: there is no `{campaign.module}` on this commit")
+            found.append(f"{campaign.name}: its module is not there on this commit")
         elif reached < campaign.target:
             found.append(f"{campaign.name}: {reached:,} of {campaign.target:,} {campaign.unit}")
     if (ambiguous := transcript.count("ambiguous", "chaos")) < AMBIGUOUS:

@@ -7,12 +7,13 @@ import os
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gateway.sdk.clock import Clock
 from tests.architecture.source import ROOT
 from tests.soak.campaigns import Campaign
 
@@ -78,30 +79,21 @@ def done(parts: Iterable[Part], campaign: Campaign, commit: str) -> float:
     )
 
 
-def run(campaign: Campaign, size: int, seed: int, commit: str, seconds: float, *, first: bool) -> Part:
+def run(campaign: Campaign, size: int, seed: int, commit: str, longest_s: float, clock: Clock, *, first: bool) -> Part:
     """Run one part, for so many seconds at most, and return what came of it."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), **campaign.settings(size)}
-    command = campaign.command(size, seed, first=first)
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as complaints:
-        try:
-            done_with = subprocess.run(
-                command, cwd=ROOT, env=environ, stdout=out, stderr=complaints, timeout=seconds, check=False
-            )
-            status: int | str = done_with.returncode
-        except subprocess.TimeoutExpired:
-            status = f"no end after {seconds:.0f} s"
-        out.seek(0)
-        complaints.seek(0)
-        said, complained = out.read(), complaints.read()
-    told: dict[str, Any] = {campaign.unit: size}
-    if campaign.module != "pytest":
-        try:
-            told = json.loads(said)
-        except ValueError:
-            told = {}
+    began = clock.monotonic()
+    status, said, complained = _ran(campaign, campaign.command(size, seed, first=first), size, longest_s)
+    told: dict[str, Any] = {campaign.unit: size} if campaign.module == "pytest" else _json(said)
     findings = _findings(told)
     if status != 0 and not findings:
         findings = [f"ended with {status}", *(said + complained).splitlines()[-_TOLD:]]
+    caught = [str(bug) for bug in told.get("bugs_caught", [])]
+    for bug in campaign.bugs if first else ():
+        _, said, _ = _ran(campaign, campaign.command(size, seed, bug=bug), size, longest_s)
+        if _findings(_json(said)):
+            caught.append(bug)
+        else:
+            findings.append(f"the planted bug {bug!r} went unnoticed")
     return Part(
         campaign=campaign.name,
         seed=seed,
@@ -110,16 +102,40 @@ def run(campaign: Campaign, size: int, seed: int, commit: str, seconds: float, *
         counts=_counts(told),
         injected=_injected(told, campaign),
         findings=findings,
-        bugs_caught=[str(bug) for bug in told.get("bugs_caught", [])],
-        seconds=round(float(told.get("seconds", 0.0)), 1),
+        bugs_caught=caught,
+        seconds=round(clock.monotonic() - began, 1),
         digest=told.get("digest"),
     )
 
 
+def _ran(campaign: Campaign, command: list[str], size: int, longest_s: float) -> tuple[int | str, str, str]:
+    """Run a command; return how it ended, what it said and what it complained of."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), **campaign.settings(size)}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as complaints:
+        try:
+            done_with = subprocess.run(
+                command, cwd=ROOT, env=environ, stdout=out, stderr=complaints, timeout=longest_s, check=False
+            )
+            status: int | str = done_with.returncode
+        except subprocess.TimeoutExpired:
+            status = f"no end after {longest_s:.0f} s"
+        out.seek(0)
+        complaints.seek(0)
+        return status, out.read(), complaints.read()
+
+
+def _json(said: str) -> dict[str, Any]:
+    """Return the object that a campaign printed; empty if it printed none."""
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _findings(told: Mapping[str, Any]) -> list[str]:
     """Return what a campaign found wrong."""
-    found = told.get("findings", told.get("faults", []))
-    listed: Sequence[Any] = found if isinstance(found, list) else []
+    listed: list[Any] = next((told[name] for name in ("findings", "wrong", "faults") if isinstance(told.get(name), list)), [])
     return [one if isinstance(one, str) else json.dumps(one) for one in listed[:_TOLD]]
 
 

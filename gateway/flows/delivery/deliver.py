@@ -64,9 +64,8 @@ class Deliverer:
                 ring = asyncio.create_task(self._wake.wait({"delivery"}, _IDLE, self))
                 await asyncio.wait({ring, *under_way}, return_when=asyncio.FIRST_COMPLETED)
                 await ring if ring.done() else ring.cancel()
-            finished = {task for task in under_way if task.done()}
-            under_way -= finished
-            for task in finished:
+            for task in [task for task in under_way if task.done()]:
+                under_way.remove(task)  # one by one: of several that fell, the others are still gathered
                 task.result()
         await asyncio.gather(*under_way)
 

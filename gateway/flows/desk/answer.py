@@ -11,10 +11,10 @@ import msgspec
 from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
 from gateway.flows.desk.meant import meant
-from gateway.flows.desk.show import takes_messages, title
+from gateway.flows.desk.show import title
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
-from gateway.kernel.host import Host
+from gateway.kernel.host import Host, carries
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.progress import Happening, progress, said
 from gateway.kernel.ledger.reading import Row, Whole, case_ref
@@ -154,7 +154,7 @@ class Officer:
     def _carry(self, act: Act, desk: Desk, whole: Whole, row: Row, text: str, status: Status | None) -> None:
         """Send an officer's reply to the app that has the case, and keep it with the report."""
         app = row["app"]
-        if status is not None or row["status"] not in OPEN or not takes_messages(self._host, app, row["profile"]):
+        if status is not None or row["status"] not in OPEN or not carries(self._host, app, row["profile"]):
             raise Problem("case-in-app", app=title(self._host, app), possible="note")
         report, case = whole.ref(self._ledger.vault), case_ref(row)
         number = whole.report["deliveries"] + 1

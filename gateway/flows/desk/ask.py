@@ -35,8 +35,8 @@ class Asker:
         """Ask the reporter of a case for fields, or in words; the case waits for him.
 
         A case in an app waits too, as far as the gateway shows it, and stands where its app says once he has answered.
-        Raises Problem
-        `reporter-hidden` for fields that would tell who a hidden reporter is, `case-conflict` for a case that ended.
+        Raises Problem `reporter-hidden` for fields that would tell who a hidden reporter is, `case-conflict` for a case
+        that ended.
         """
         done: list[Asked] = []
 

@@ -1,5 +1,6 @@
-"""The reporter's photos, where a report of his begins that an officer makes of another one of his."""
+"""The reporter's photos, where an officer makes another case of his report, or another report of his."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from gateway.kernel.ledger import Ledger
@@ -8,13 +9,14 @@ from gateway.kernel.ledger.reading import Whole, attached
 from gateway.kernel.policy.matter import QUOTED_NOWHERE
 from gateway.kernel.policy.opening import File
 from gateway.model.catalogue import Kind, Privacy, Service
+from gateway.sdk import Document
 
 _WORDS_ONLY: Final = frozenset({Kind.INFORMATION, Kind.OBJECTION})
 """Kinds of which a photo of what happened somewhere is no part."""
 
 
 async def pictures(ledger: Ledger, whole: Whole, service: Service) -> tuple[File, ...]:
-    """Return the photos of a report that go along to one of `service`; its app gets them if it may have documents.
+    """Return the photos of a report that go along to a case of `service`; its app gets them if it may have documents.
 
     None where the reporter's own words stay with those who handle them, none of a child, none where only words are
     asked for.
@@ -26,4 +28,11 @@ async def pictures(ledger: Ledger, whole: Whole, service: Service) -> tuple[File
     rows, key = await ledger.read(attached, whole.id), whole.key(ledger.vault)
     return tuple(
         File(row=row, name=report_document(index, row).name, origin=key) for index, row in enumerate(rows, start=1)
+    )
+
+
+def documents_of(files: Sequence[File]) -> tuple[Document, ...]:
+    """Return photos as documents for an app."""
+    return tuple(
+        Document(name=file.name, media_type=file.row["media_type"], digest=file.row["digest"]) for file in files
     )

@@ -14,16 +14,15 @@ from gateway.flows.desk import queries
 from gateway.flows.desk.again import decided
 from gateway.flows.desk.bodies import ReferBody, Referred
 from gateway.flows.desk.meant import Meant, meant
-from gateway.flows.desk.pictures import pictures
+from gateway.flows.desk.pictures import documents_of, pictures
 from gateway.flows.desk.show import title
 from gateway.flows.desk.who import Desk
 from gateway.kernel.coordination import Wake
 from gateway.kernel.host import Host
 from gateway.kernel.ledger import Act, Ledger
 from gateway.kernel.ledger.act import Asked
-from gateway.kernel.ledger.files import report_document
 from gateway.kernel.ledger.progress import Happening, Step, advance, said
-from gateway.kernel.ledger.reading import Row, Whole, attached, case_ref, clocks, linked_numbers
+from gateway.kernel.ledger.reading import Row, Whole, case_ref, clocks, linked_numbers
 from gateway.kernel.policy import Plan, PlannedCase, Policy
 from gateway.kernel.policy.asking import attribute_faults, fitting, missing
 from gateway.kernel.policy.matter import QUOTED_NOWHERE, Matter, content_of, linked_to, own_numbers, protects
@@ -33,7 +32,6 @@ from gateway.model.link import LinkKind
 from gateway.model.problem import Fault, Problem, refused
 from gateway.model.report import Content, Draft, Identity
 from gateway.model.status import OPEN, Status
-from gateway.sdk import Document
 
 RULE: Final = "desk:refer"
 OPEN_CLASSES: Final = frozenset({Privacy.NORMAL, Privacy.PERSONAL})
@@ -102,7 +100,7 @@ class Referrer:
                 occurred_at=whole.report["occurred_at"] or whole.report["received_at"],
                 received_at=whole.report["received_at"],
                 linked=linked_to(linked, hidden),
-                documents=await self._documents(whole),
+                documents=documents_of(await pictures(self._ledger, whole, service)),
             )
             self._opener.deliver(act, report, case, sent, planned.profile, matter, False)
         started = await self._ledger.read(clocks, whole.id)
@@ -192,13 +190,6 @@ class Referrer:
         if mine is Privacy.HEALTH and theirs is Privacy.CHILD_HEALTH:
             return theirs  # the same protection, and more: a child's
         raise Problem("privacy-clash", mine=mine, theirs=theirs)
-
-    async def _documents(self, whole: Whole) -> tuple[Document, ...]:
-        """Return the reporter's files, for a report whose reporter's words may travel."""
-        if whole.report["privacy"] in QUOTED_NOWHERE:
-            return ()
-        rows = await self._ledger.read(attached, whole.id)
-        return tuple(report_document(index, row) for index, row in enumerate(rows, start=1))
 
     # -- an emergency ----------------------------------------------------------------------------------------------
 

@@ -6,11 +6,10 @@ from typing import Final
 from gateway.flows.desk import queries
 from gateway.flows.desk.bodies import AppHealth, DeliveryView, ExchangeView, Health, QueueItem, StuckView
 from gateway.flows.desk.possible import possible
-from gateway.kernel.host import Host
+from gateway.kernel.host import Host, carries
 from gateway.kernel.ledger import Erased, Ledger
 from gateway.kernel.ledger.reading import Row
-from gateway.model.delivery import Command, DeliveryState
-from gateway.sdk.manifest import Mode
+from gateway.model.delivery import DeliveryState
 
 _ACROSS: Final = ("ask", "refer", "split", "link", "assign")
 """What an officer may do with any open case of his."""
@@ -24,7 +23,7 @@ def queue_item(row: Row, stuck: list[Row], host: Host, now: datetime) -> QueueIt
     elif stuck:
         moves = dict.fromkeys(move for one in stuck for move in possible(one["state"], one["attempt"]))
         steps = [*moves, "note", *_ACROSS]
-    elif takes_messages(host, row["app"], row["profile"]):
+    elif carries(host, row["app"], row["profile"]):
         steps = ["reply", "note", *_ACROSS]
     else:
         steps = ["note", *_ACROSS]
@@ -146,13 +145,3 @@ def title(host: Host, app: str) -> str:
         return host.title(app)
     except KeyError:
         return app
-
-
-def takes_messages(host: Host, app: str, profile: str | None = None) -> bool:
-    """Tell whether a word can be carried to the app: it is live, its manifest and connector can, and it may have what
-    people write."""
-    if not host.can(app, "amend"):
-        return False
-    manifest = host.get(app).manifest
-    able = manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
-    return able and "description" in manifest.shares_of(profile)

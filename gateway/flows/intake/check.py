@@ -15,7 +15,7 @@ from stdnum.id import nik
 from gateway.flows.intake.bodies import PlaceBody, ReportBody, ReporterBody
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.asking import attribute_faults, kept_answers
-from gateway.model.catalogue import Need, Service
+from gateway.model.catalogue import Need, Privacy, Service
 from gateway.model.phone import e164
 from gateway.model.problem import Fault, refused
 from gateway.model.report import Content, Draft, Identity, Place, Reporter
@@ -53,6 +53,8 @@ class Checker:
             faults.append(_missing("/description"))
         if body.identity is not Identity.OPEN and not service.hides_allowed:
             faults.append(Fault(code="identity-needed", pointer="/identity"))
+        if body.attachments and service.privacy is Privacy.CHILD_HEALTH:
+            faults.append(Fault(code="attachment-of-a-child", pointer="/attachments"))
         if faults:
             raise refused(faults)
         return Draft(

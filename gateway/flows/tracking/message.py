@@ -15,7 +15,7 @@ from gateway.flows.tracking.answer import Answers
 from gateway.flows.tracking.bodies import MessageBody, MessageTaken, Suggestion
 from gateway.flows.tracking.supply import Supplied, Supply
 from gateway.kernel.coordination import Wake
-from gateway.kernel.host import Host
+from gateway.kernel.host import Host, carries
 from gateway.kernel.ledger import Act, Erased, Ledger, ReportRef, Stale, Taken
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.files import attach, report_document
@@ -23,6 +23,7 @@ from gateway.kernel.ledger.progress import advance
 from gateway.kernel.ledger.reading import Row, Whole, case_ref, events_of, report_by_code
 from gateway.kernel.policy import Policy
 from gateway.kernel.policy.opening import Opener
+from gateway.model.catalogue import Privacy
 from gateway.model.codes import delivery_key
 from gateway.model.delivery import Command
 from gateway.model.file import upload_id
@@ -30,7 +31,6 @@ from gateway.model.principal import Actor, Principal, Scope
 from gateway.model.problem import Problem
 from gateway.model.status import OPEN
 from gateway.sdk import Amendment, Document
-from gateway.sdk.manifest import Mode
 
 DESK: Final = "gateway"
 _TRIES: Final = 20
@@ -70,7 +70,7 @@ class Messages:
             if whole is None:
                 raise Problem("not-found")
             self._answers.check(whole, body.answers)
-            files = await self._files(principal, body.attachments)
+            files = await self._files(principal, whole, body.attachments)
             supplied = await self._supply.find(principal, whole, body)
             act = self._ledger.act(actor, "POST /v1/reports/messages")
             report = whole.ref(self._ledger.vault)
@@ -161,7 +161,7 @@ class Messages:
                 continue
             if not (for_all or documents or asked):
                 continue
-            if not self._takes(case["app"], case["profile"]):
+            if not carries(self._host, case["app"], case["profile"]):
                 kept.append(case["app"])
                 act.say(
                     report,
@@ -214,17 +214,11 @@ class Messages:
             if (name in shares if "." in name else every or f"attributes.{name}" in shares)
         }
 
-    def _takes(self, app: str, profile: str | None) -> bool:
-        """Tell whether a message can be carried to the app: it is live, its manifest and connector can, and it may have
-        what people write (a profile that may not is told nothing in free words, whoever wrote them)."""
-        if not self._host.can(app, "amend"):
-            return False
-        manifest = self._host.get(app).manifest
-        able = manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
-        return able and "description" in manifest.shares_of(profile)
-
-    async def _files(self, principal: Principal, names: list[str]) -> list[Row]:
-        """Return the uploads a message names, in its order. Raises Problem `attachment-unknown` if one is not there."""
+    async def _files(self, principal: Principal, whole: Whole, names: list[str]) -> list[Row]:
+        """Return the uploads a message names, in its order. Raises Problem `attachment-unknown` if one is not there,
+        `attachment-of-a-child` where none may be."""
+        if names and whole.report["privacy"] == Privacy.CHILD_HEALTH:
+            raise Problem("attachment-of-a-child", pointer="/attachments")
         found = [upload_id(name) for name in names]
         ids = list(dict.fromkeys(one for one in found if one is not None))
         if not found:

@@ -15,7 +15,7 @@ from gateway.flows.tracking import queries
 from gateway.flows.tracking.bodies import Reopened
 from gateway.flows.tracking.ends import REOPENED, by_gateway, endings
 from gateway.flows.tracking.once import Caller
-from gateway.kernel.host import Host
+from gateway.kernel.host import Host, carries
 from gateway.kernel.ledger import Act, Ledger, ReportRef
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.progress import DESK, Happening, Step, advance
@@ -28,7 +28,6 @@ from gateway.model.delivery import Command
 from gateway.model.problem import Problem
 from gateway.model.status import Status
 from gateway.sdk import Amendment
-from gateway.sdk.manifest import Mode
 
 RULE: Final = "reopening"
 _ANEW: Final = frozenset({Status.RESOLVED, Status.CLOSED, Status.REJECTED})
@@ -103,7 +102,7 @@ class Reopener:
         app = case["app"]
         if app == DESK:
             doing.desk.append(case["agency"])
-        elif not doing.whole.report["emergency"] and self._told_there(case):
+        elif not doing.whole.report["emergency"] and carries(self._host, case["app"], case["profile"]):
             self._carry(doing, case, reason)
         else:
             self._take_over(doing, case)
@@ -116,14 +115,6 @@ class Reopener:
     def _now(self, app: str) -> datetime | None:
         """Return an app's own time, None where it is not known."""
         return self._host.get(app).app.http.app_now() if app in self._host.apps() else None
-
-    def _told_there(self, case: Row) -> bool:
-        """Tell whether the app can be told in words."""
-        if not self._host.can(case["app"], "amend"):
-            return False
-        manifest = self._host.get(case["app"]).manifest
-        free = "description" in manifest.shares_of(case["profile"])
-        return free and manifest.mode is Mode.LIVE and manifest.level(Command.MESSAGE) is not None
 
     def _carry(self, doing: _Doing, case: Row, reason: str) -> None:
         act, app = doing.act, case["app"]

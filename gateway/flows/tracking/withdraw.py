@@ -13,7 +13,7 @@ import msgspec
 from gateway.flows.tracking import queries
 from gateway.flows.tracking.bodies import Withdrawn
 from gateway.flows.tracking.once import Caller
-from gateway.kernel.host import Host
+from gateway.kernel.host import Host, carries
 from gateway.kernel.ledger import Act, Ledger, ReportRef
 from gateway.kernel.ledger.progress import DESK, Happening, Step, advance, said
 from gateway.kernel.ledger.reading import Row, Whole, case_ref, events_of
@@ -24,7 +24,6 @@ from gateway.model.entry import Hop
 from gateway.model.problem import Problem
 from gateway.model.status import OPEN, Status
 from gateway.sdk import Amendment
-from gateway.sdk.manifest import Mode
 
 RULE: Final = "withdrawal"
 _CANCELLED: Final = Next(state=DeliveryState.CANCELLED)
@@ -88,7 +87,7 @@ class Withdrawer:
         if doing.whole.report["emergency"]:
             doing.refused.append(app)
             act.say(doing.report, "withdrawal.emergency", DESK, case=ref, app=app)
-            if app != DESK and self._can(case, Command.MESSAGE):
+            if app != DESK and carries(self._host, app, case["profile"]):
                 self._send(doing, case, Command.MESSAGE, f"Pelapor menarik laporan ini: {reason}".rstrip(": "))
         elif app == DESK or _unsent(case, doing.whole, deliveries):
             for row in deliveries:
@@ -100,7 +99,7 @@ class Withdrawer:
             )
             doing.steps.append(Step(case_id=case["id"], happenings=[ended], known=known, heard=app == DESK))
             doing.cancelled.append(app)
-        elif self._can(case, Command.WITHDRAW):
+        elif carries(self._host, app, case["profile"], Command.WITHDRAW):
             self._send(doing, case, Command.WITHDRAW, reason)
             doing.carried.append(app)
             act.say(doing.report, "withdrawal.carried", DESK, case=ref, app=app)
@@ -128,14 +127,6 @@ class Withdrawer:
         )
         emergency = doing.whole.report["emergency"]
         doing.act.send(doing.report, case_ref(case), doing.sent, command, amendment, emergency)
-
-    def _can(self, case: Row, command: Command) -> bool:
-        """Tell whether a command can be carried to the app that has a case; words only where it may have them."""
-        if not self._host.can(case["app"], "amend"):
-            return False
-        manifest = self._host.get(case["app"]).manifest
-        words = command is Command.WITHDRAW or "description" in manifest.shares_of(case["profile"])
-        return words and manifest.mode is Mode.LIVE and manifest.level(command) is not None
 
 
 def _unsent(case: Row, whole: Whole, deliveries: list[Row]) -> bool:

@@ -1,5 +1,6 @@
 """Runs connectors: finds them, proves webhooks, minimises what leaves, paces, calls, and judges what came of it."""
 
+from gateway.kernel.host.carries import carries
 from gateway.kernel.host.host import AppState, Host
 from gateway.kernel.host.loaded import LoadedConnector
 from gateway.kernel.host.minimise import minimise, minimise_amendment
@@ -16,6 +17,7 @@ __all__ = [
     "LoadedConnector",
     "Outcome",
     "Registry",
+    "carries",
     "category_of",
     "minimise",
     "minimise_amendment",

@@ -11,6 +11,7 @@ from gateway.kernel.ledger.ledger import Ledger
 from gateway.kernel.ledger.migrate import EMPTY, database_fault, migrate
 from gateway.kernel.ledger.parts import CaseRef, ReportRef, TextMessage
 from gateway.kernel.ledger.queue import Claimed
+from gateway.kernel.ledger.refusal import start_refusal
 from gateway.kernel.ledger.scope import visible
 from gateway.kernel.ledger.vault import Erased, ReportKey, Vault
 from gateway.kernel.ledger.writer import Overloaded, Unavailable
@@ -37,5 +38,6 @@ __all__ = [
     "Vault",
     "database_fault",
     "migrate",
+    "start_refusal",
     "visible",
 ]

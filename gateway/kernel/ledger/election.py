@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from gateway.kernel.ledger.engine import PostgresStore
 from gateway.kernel.ledger.writer import UNREACHABLE, Unavailable
 
 BEAT_S: Final = 1.0
@@ -30,6 +31,8 @@ LAPSE_S: Final = 3.0
 THROWN_OUT_S: Final = 5
 """Seconds after which the server ends the session of a holder that says nothing: more than `LAPSE_S`, so that it has
 stopped before another begins."""
+
+_PREFIX: Final = "gateway:"
 
 Seat = tuple[str, int]
 
@@ -84,7 +87,7 @@ class PostgresElection:
     def __init__(self, url: str, name: str) -> None:
         """`name` tells operators whose session it is (`pg_stat_activity.application_name`)."""
         settings = {
-            "application_name": f"gateway:{name}"[:63],
+            "application_name": f"{_PREFIX}{name}"[:63],
             "idle_session_timeout": f"{THROWN_OUT_S}s",
             "synchronous_commit": "off",  # nothing is written
         }
@@ -181,6 +184,25 @@ def open_election(url: str, name: str) -> Election:
     return LocalElection() if make_url(url).get_backend_name() == "sqlite" else PostgresElection(url, name)
 
 
+async def workers(url: str) -> list[str]:
+    """Return the names of those who stand for election on a PostgreSQL database at this moment (`host:process`).
+
+    Raises Unavailable if it cannot be asked.
+    """
+    store = PostgresStore(url)
+    try:
+        return await store.read(_workers)
+    except UNREACHABLE as fault:
+        raise Unavailable(type(fault).__name__) from fault
+    finally:
+        await store.close()
+
+
+def _workers(connection: Connection) -> list[str]:
+    found = connection.execute(_NAMES, {"prefix": _PREFIX + "%"})
+    return [name.removeprefix(_PREFIX) for name in found.scalars()]
+
+
 def _key(group: str, index: int | None = None) -> int:
     """Return the advisory lock of a seat, or the one that all candidates of a group share."""
     name = f"gateway:seat:{group}" if index is None else f"gateway:seat:{group}:{index}"
@@ -204,6 +226,10 @@ _TAKE: Final = _over_keys("pg_try_advisory_lock")
 _GIVE: Final = _over_keys("pg_advisory_unlock")
 _STAND: Final = _over_keys("pg_advisory_lock_shared")
 _ME: Final = text("SELECT pg_backend_pid()")
+_NAMES: Final = text(
+    "SELECT application_name FROM pg_stat_activity"
+    " WHERE application_name LIKE :prefix AND datname = current_database() ORDER BY 1"
+)
 _CANDIDATES: Final[Any] = text(
     "SELECT CAST(classid AS bigint), CAST(objid AS bigint), pid FROM pg_locks WHERE locktype = 'advisory'"
     " AND mode = 'ShareLock' AND granted AND objsubid = 1"

@@ -59,11 +59,30 @@ class Keyring(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return base64.b32encode(digest[:10]).decode().lower()
 
 
+def check_owner(owner: str, keyring: Keyring, data: Path) -> None:
+    """Refuse a data folder that is not the one of the database, which says who its `owner` is. Raises KeyringError."""
+    if owner != keyring.instance:
+        raise KeyringError(
+            f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the "
+            f"database says {owner[:8]}); point GATEWAY_DATA to the folder that was used with this database"
+        )
+
+
+def read_keyring(data: Path) -> Keyring | None:
+    """Read the keyring of a data folder; None if none was made yet."""
+    file = _file(data)
+    return msgspec.json.decode(file.read_bytes(), type=Keyring) if file.exists() else None
+
+
+def _file(data: Path) -> Path:
+    return data / "keys" / "ledger.json"
+
+
 def load_keyring(data: Path, entropy: Entropy) -> Keyring:
     """Read the keyring of a data folder, making it on the very first start."""
-    file = data / "keys" / "ledger.json"
-    if file.exists():
-        return msgspec.json.decode(file.read_bytes(), type=Keyring)
+    if (made := read_keyring(data)) is not None:
+        return made
+    file = _file(data)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = Keyring(
         instance=entropy.bytes(16).hex(),

@@ -13,7 +13,7 @@ from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import Dropped, Stale, apply, apply_each, dropped
 from gateway.kernel.ledger.engine import PostgresStore, Store, open_store
-from gateway.kernel.ledger.keyring import Keyring, KeyringError, load_keyring
+from gateway.kernel.ledger.keyring import Keyring, check_owner, load_keyring
 from gateway.kernel.ledger.parts import Texter, Timekeeper
 from gateway.kernel.ledger.queue import Claimed, claim, expire_leases
 from gateway.kernel.ledger.together import Together
@@ -55,14 +55,10 @@ class Ledger:
             if isinstance(store, PostgresStore):
                 await store.check()
             keyring = load_keyring(data, entropy)
-            owner = await store.read(_instance)
+            owner = await store.read(instance_of)
             if owner is None:
                 owner = await store.write(_claim_instance, keyring.instance, clock)
-            if owner != keyring.instance:
-                raise KeyringError(
-                    f"the data folder {data} belongs to another database (instance {keyring.instance[:8]}, the "
-                    f"database says {owner[:8]}); point GATEWAY_DATA to the folder that was used with this database"
-                )
+            check_owner(owner, keyring, data)
             unless_opened.pop_all()
         ledger = cls(store, keyring, clock, entropy)
         ledger.start()
@@ -128,9 +124,14 @@ class Ledger:
         """Take up queued deliveries that are due (see `queue.claim`). Raises Unavailable as `read` does."""
         if not apps:
             return []
-        act = self.act(GATEWAY, f"worker:{worker}")
+
+        def take(connection: Connection) -> list[Claimed]:
+            # Its act is made in here: a transaction that broke is begun again with a fresh one.
+            act = self.act(GATEWAY, f"worker:{worker}")
+            return claim(connection, act, apps, emergency, limit, lease, worker, fresh)
+
         try:
-            return await self._store.write(claim, act, apps, emergency, limit, lease, worker, fresh)
+            return await self._store.write(take)
         except UNREACHABLE as fault:
             raise Unavailable(type(fault).__name__) from fault
 
@@ -147,7 +148,8 @@ class Ledger:
         return [None] * len(acts)
 
 
-def _instance(connection: Connection) -> str | None:
+def instance_of(connection: Connection) -> str | None:
+    """Return which data folder a database belongs to, None for a new one."""
     return connection.execute(select(t.instance.c.id)).scalar()
 
 
@@ -155,7 +157,7 @@ def _claim_instance(connection: Connection, name: str, clock: Clock) -> str:
     """Name a new database; of several first starts at once the first names it. Returns its name."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE instance IN SHARE ROW EXCLUSIVE MODE"))
-    owner = _instance(connection)
+    owner = instance_of(connection)
     if owner is None:
         connection.execute(insert(t.instance).values(id=name, created_at=clock.real()))
     return owner or name

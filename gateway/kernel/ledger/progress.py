@@ -25,9 +25,9 @@ DESK: Final = "gateway"
 class Happening(msgspec.Struct, frozen=True, kw_only=True):
     """An event about to be kept, with what is told about it.
 
-        `kind` names the entry (`case.<kind>`); `by` is who says it to the citizen (an agency or app); `text` is what
-        they wrote; `notice` replaces the status's own notice; `silent` keeps it out of the timeline; `actor` is who is
-    entered (default: the act's); `facts` are small plain facts for the trace.
+    `kind` names the entry (`case.<kind>`); `by` is who says it to the citizen (an agency or app); `text` is what they
+    wrote; `notice` replaces the status's own notice; `silent` keeps it out of the timeline; `actor` is who is entered
+    (default: the act's); `facts` are small plain facts for the trace.
     """
 
     event: CaseEvent

@@ -6,15 +6,16 @@ the entry "about to send" is written, all committed before any socket opens.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, and_, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, or_, select, tuple_, update
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.act import Act
 from gateway.kernel.ledger.apply import apply
+from gateway.kernel.ledger.rows import padded
 from gateway.model.delivery import Command, DeliveryState
 from gateway.model.entry import Hop
 from gateway.model.file import DocumentState
@@ -35,32 +36,69 @@ _LANE = t.delivery.alias("earlier")
 _BLOCKING = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.UNSURE, DeliveryState.HELD)
 
 
-def _first_in_lane() -> Any:
-    """No earlier delivery of the same case is under way; a dead `open` blocks too (later words need its record)."""
-    return ~exists().where(
-        _LANE.c.case_id == t.delivery.c.case_id,
-        _LANE.c.number < t.delivery.c.number,
-        or_(
-            _LANE.c.state.in_(_BLOCKING),
-            and_(_LANE.c.state == DeliveryState.DEAD, _LANE.c.command == Command.OPEN),
+_FIRST_IN_LANE: Final = ~exists().where(
+    _LANE.c.case_id == t.delivery.c.case_id,
+    _LANE.c.number < t.delivery.c.number,
+    or_(
+        _LANE.c.state.in_(_BLOCKING),
+        and_(_LANE.c.state == DeliveryState.DEAD, _LANE.c.command == Command.OPEN),
+    ),
+)
+"""No earlier delivery of the same case is under way; a dead `open` blocks too (later words need its record)."""
+
+# Made once: what SQLAlchemy does to make a statement anew costs several times what it does to run it.
+_WITH_REPORT: Final = (
+    select(
+        t.delivery,
+        t.report.c.code,
+        t.report.c.wrapped,
+        t.report.c.kek,
+        t.cases.c.number.label("case_number"),
+    )
+    .join(t.report, t.report.c.id == t.delivery.c.report_id)
+    .join(t.cases, t.cases.c.id == t.delivery.c.case_id)
+    .where(t.delivery.c.app.in_(bindparam("apps", expanding=True)))
+    .limit(bindparam("most"))
+)
+
+
+def _due(first_in_lane: ColumnElement[bool]) -> Select[Any]:
+    """Return the statement for deliveries that may be claimed."""
+    return _WITH_REPORT.where(
+        t.delivery.c.state == DeliveryState.QUEUED,
+        t.delivery.c.emergency == bindparam("emergency"),
+        t.delivery.c.due_at <= bindparam("real"),
+        first_in_lane,
+    ).order_by(t.delivery.c.due_at, t.delivery.c.id)
+
+
+_DUE: Final = _due(_FIRST_IN_LANE)
+_FRESH: Final = _DUE.where(t.delivery.c.attempt == 0)
+_UNSETTLED: Final = _WITH_REPORT.where(
+    or_(
+        and_(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until <= bindparam("real")),
+        and_(
+            t.delivery.c.state == DeliveryState.UNSURE,
+            t.delivery.c.due_at <= bindparam("real"),
+            or_(t.delivery.c.settle_at.is_(None), t.delivery.c.settle_at <= bindparam("now")),
         ),
     )
-
-
-def _due(state: DeliveryState, emergency: bool, apps: Sequence[str], real: datetime) -> Any:
-    return (
-        select(
-            t.delivery,
-            t.report.c.code,
-            t.report.c.wrapped,
-            t.report.c.kek,
-            t.cases.c.number.label("case_number"),
-        )
-        .join(t.report, t.report.c.id == t.delivery.c.report_id)
-        .join(t.cases, t.cases.c.id == t.delivery.c.case_id)
-        .where(t.delivery.c.state == state, t.delivery.c.app.in_(apps), t.delivery.c.emergency == emergency)
-        .order_by(t.delivery.c.due_at, t.delivery.c.id)
+).order_by(t.delivery.c.emergency.desc(), t.delivery.c.due_at, t.delivery.c.id)
+_CLAIM: Final = (
+    update(t.delivery)
+    .where(
+        tuple_(t.delivery.c.id, t.delivery.c.attempt).in_(bindparam("found", expanding=True)),
+        t.delivery.c.state == DeliveryState.QUEUED,
     )
+    .values(
+        state=DeliveryState.SENDING,
+        attempt=t.delivery.c.attempt + 1,
+        lease_until=bindparam("until"),
+        worker=bindparam("by"),
+        updated_at=bindparam("real"),
+    )
+    .returning(t.delivery.c.id)
+)
 
 
 def claim(
@@ -79,37 +117,18 @@ def claim(
 
     `act` carries the actor, the cause and the clocks of the claim; its entries are written here.
     """
-    statement = (
-        _due(DeliveryState.QUEUED, emergency, apps, act.real)
-        .where(t.delivery.c.due_at <= act.real, _first_in_lane())
-        .limit(limit)
-    )
-    if fresh:
-        statement = statement.where(t.delivery.c.attempt == 0)
+    statement = _FRESH if fresh else _DUE
     if connection.dialect.name == "postgresql":
         # The stream's row is the report's lock: taken first here as in every act, skipped where it is busy.
         statement = statement.join(t.stream, t.stream.c.name == t.report.c.code)
         statement = statement.with_for_update(of=t.stream, skip_locked=True)
-    found_rows = connection.execute(statement).mappings().all()
+    asked = {"apps": list(apps), "emergency": emergency, "real": act.real, "most": limit}
+    found_rows = connection.execute(statement, asked).mappings().all()
     if not found_rows:
         return []
-    moved = connection.execute(
-        update(t.delivery)
-        .where(
-            tuple_(t.delivery.c.id, t.delivery.c.attempt).in_(
-                [(found["id"], found["attempt"]) for found in found_rows]
-            ),
-            t.delivery.c.state == DeliveryState.QUEUED,
-        )
-        .values(
-            state=DeliveryState.SENDING,
-            attempt=t.delivery.c.attempt + 1,
-            lease_until=act.real + lease,
-            worker=worker,
-            updated_at=act.real,
-        )
-        .returning(t.delivery.c.id)
-    )
+    pairs = padded([(found["id"], found["attempt"]) for found in found_rows])
+    given = {"found": pairs, "until": act.real + lease, "by": worker, "real": act.real}
+    moved = connection.execute(_CLAIM, given)
     taken = set(moved.scalars())
     claimed: list[Claimed] = []
     for found in found_rows:
@@ -155,28 +174,7 @@ def expire_leases(connection: Connection, real: datetime) -> int:
 def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: datetime, limit: int) -> list[Claimed]:
     """Return deliveries that need to be looked at: leases that ran out, and unsure ones that have settled;
     emergencies first."""
-    ready = or_(
-        and_(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until <= real),
-        and_(
-            t.delivery.c.state == DeliveryState.UNSURE,
-            t.delivery.c.due_at <= real,
-            or_(t.delivery.c.settle_at.is_(None), t.delivery.c.settle_at <= now),
-        ),
-    )
-    statement = (
-        select(
-            t.delivery,
-            t.report.c.code,
-            t.report.c.wrapped,
-            t.report.c.kek,
-            t.cases.c.number.label("case_number"),
-        )
-        .join(t.report, t.report.c.id == t.delivery.c.report_id)
-        .join(t.cases, t.cases.c.id == t.delivery.c.case_id)
-        .where(t.delivery.c.app.in_(apps), ready)
-        .order_by(t.delivery.c.emergency.desc(), t.delivery.c.due_at, t.delivery.c.id)
-        .limit(limit)
-    )
+    asked = {"apps": list(apps), "now": now, "real": real, "most": limit}
     return [
         Claimed(
             row={column.name: found[column.name] for column in t.delivery.columns},
@@ -186,7 +184,7 @@ def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: 
             kek=found["kek"],
             expired_lease=found["state"] == DeliveryState.SENDING,
         )
-        for found in connection.execute(statement).mappings()
+        for found in connection.execute(_UNSETTLED, asked).mappings()
     ]
 
 

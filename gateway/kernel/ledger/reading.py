@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, or_, select
 
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.parts import CaseRef, ReportRef
@@ -77,11 +78,10 @@ def case_ref(row: Row) -> CaseRef:
 def wholes(connection: Connection, reports: Sequence[Row]) -> list[Whole]:
     """Return reports, given their rows, with everything that belongs to them."""
     ids = [report["id"] for report in reports]
-    running, still = t.deadline.c.state.in_(["running", "paused"]), t.ask.c.state == "open"
     cases = by_report(connection, t.cases, ids, t.cases.c.number)
     numbers = by_report(connection, t.reference, ids, *NUMBERS)
-    clocks = by_report(connection, t.deadline, ids, t.deadline.c.by, t.deadline.c.clock, where=running)
-    asks = by_report(connection, t.ask, ids, t.ask.c.id, where=still)
+    clocks = by_report(connection, t.deadline, ids, t.deadline.c.by, t.deadline.c.clock, where=_RUNNING)
+    asks = by_report(connection, t.ask, ids, t.ask.c.id, where=_OPEN)
     return [
         Whole(
             report=report,
@@ -94,22 +94,31 @@ def wholes(connection: Connection, reports: Sequence[Row]) -> list[Whole]:
     ]
 
 
+_RUNNING: Final = t.deadline.c.state.in_(["running", "paused"])
+_OPEN: Final = t.ask.c.state == "open"
+
+
 def by_report(
     connection: Connection,
     table: Table,
     report_ids: Sequence[UUID],
-    *order: Any,
+    *order: ColumnElement[Any],
     where: ColumnElement[bool] | None = None,
 ) -> defaultdict[UUID, list[Row]]:
     """Return the rows of a table that belong to reports, by report, in an order."""
     found: defaultdict[UUID, list[Row]] = defaultdict(list)
-    statement = select(table).where(table.c.report_id.in_(padded(report_ids))).order_by(*order)
-    rows = connection.execute(statement if where is None else statement.where(where))
     names = tuple(table.c.keys())
     at = names.index("report_id")
-    for row in rows:
+    for row in connection.execute(_of_reports(table, order, where), {"reports": padded(report_ids)}):
         found[row[at]].append(dict(zip(names, row, strict=True)))
     return found
+
+
+@lru_cache(64)
+def _of_reports(table: Table, order: tuple[ColumnElement[Any], ...], where: ColumnElement[bool] | None) -> Select[Any]:
+    # Made once: what SQLAlchemy does to make a statement anew costs several times what it does to run it.
+    statement = select(table).where(table.c.report_id.in_(bindparam("reports", expanding=True))).order_by(*order)
+    return statement if where is None else statement.where(where)
 
 
 def reports(connection: Connection, which: ColumnElement[bool]) -> list[Row]:
@@ -144,10 +153,13 @@ def report_by_number(connection: Connection, scope: Scope, number: str) -> list[
     return wholes(connection, [dict(row) for row in rows])
 
 
+_EVENTS: Final = select(t.event).where(t.event.c.case_id.in_(bindparam("cases", expanding=True)))
+
+
 def events_of(connection: Connection, case_ids: Sequence[UUID]) -> dict[UUID, list[CaseEvent]]:
     """Return all events of cases, by case, ready to be folded."""
     found: dict[UUID, list[CaseEvent]] = {case_id: [] for case_id in case_ids}
-    for row in connection.execute(select(t.event).where(t.event.c.case_id.in_(padded(case_ids)))).mappings():
+    for row in connection.execute(_EVENTS, {"cases": padded(case_ids)}).mappings():
         found[row["case_id"]].append(
             CaseEvent(
                 id=row["event_id"],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, text
 
-from gateway.kernel.ledger import KeyringError, Ledger, Unsafe, migrate
+from gateway.kernel.ledger import KeyringError, Ledger, Unsafe, migrate, start_refusal
 from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.engine import SQLITE_PRAGMAS
 from gateway.sdk.entropy import SystemEntropy
@@ -62,6 +62,7 @@ async def test_a_server_that_may_forget_is_refused(
         await migrate(url)
         with pytest.raises(Unsafe, match=f"{setting}=off"):
             await open_ledger(url, tmp_path)
+        assert f"{setting}=off" in str(await start_refusal(url, tmp_path)), "doctor says it before"
     assert not (tmp_path / "keys").exists()
 
 
