@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from gateway.cli import main as command_line
 from gateway.flows.delivery import deliver
@@ -84,23 +84,21 @@ def resend_on_timeout() -> None:
 
 def page_by_id() -> None:
     """The queue is read like a book: what has a smaller number than what was read already is never looked at."""
-    due, read = _QUEUE._due, dict[tuple[str, bool], UUID]()
+    read = {True: UUID(int=0), False: UUID(int=0)}
 
-    def further(state: DeliveryState, emergency: bool, apps: Sequence[str], real: Any) -> Any:
-        statement = due(state, emergency, apps, real)
-        place = read.get((apps[0], emergency))
-        return statement if place is None else statement.where(t.delivery.c.id > place)
+    def further(emergency: bool) -> Any:
+        place = bindparam(f"place_{emergency}", callable_=lambda: read[emergency], type_=t.delivery.c.id.type)
+        return and_(t.delivery.c.emergency == emergency, t.delivery.c.id > place)
 
     claim = queue.claim
 
     def claimed(connection: Connection, act: Act, apps: Sequence[str], emergency: bool, *more: Any) -> list[Any]:
         found = claim(connection, act, apps, emergency, *more)
-        for one in found:
-            place = read.get((apps[0], emergency))
-            read[apps[0], emergency] = one.row["id"] if place is None else max(place, one.row["id"])
+        read[emergency] = max([read[emergency], *(one.row["id"] for one in found)])
         return found
 
-    _QUEUE._due = further
+    beyond = or_(further(True), further(False))
+    _QUEUE._DUE, _QUEUE._FRESH = _QUEUE._DUE.where(beyond), _QUEUE._FRESH.where(beyond)
     _LEDGER.claim = claimed
 
 
