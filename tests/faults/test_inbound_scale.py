@@ -189,6 +189,32 @@ async def test_a_planted_bug_is_seen(
         assert await judged(ready, bodies) != []
 
 
+async def test_an_app_that_floods_us_is_told_to_wait(tmp_path: Path, sqlite_url: str) -> None:
+    """What waits to be applied is bounded: then its webhooks are put off, nothing is lost, and it goes on by itself."""
+    async with opened(tmp_path, sqlite_url, apps=("cc112",), poll_s=QUIET, work=False) as ready:
+        ready.house.store._most = 5
+        ready.town.quirk("cc112", hold_webhooks=True)
+        centre = ready.town.apps["cc112"]
+        for _ in range(9):
+            centre.born(CALL)
+        bodies = [callback.body.encode() for callback in centre.store.callbacks.values()]
+        answers = Counter[int]()
+        async with aiohttp.ClientSession() as session:
+            for body in bodies:
+                ready.house.store._looked.clear()
+                headers = centre.signed(body, centre.now())
+                async with session.post(f"{ready.url}/hooks/cc112", data=body, headers=headers) as answer:
+                    answers[answer.status] += 1
+                    if answer.status == 503:
+                        assert answer.headers["Retry-After"] == "30"
+        assert answers == {202: 5, 503: 4}
+        await applied(ready)
+        ready.house.store._looked.clear()
+        ready.house.store._most = 50
+        assert set(await called_back(ready, bodies, Random(SEED))) == {202}
+        assert len(await ready.rows(tables.inbox, source="webhook")) == 9
+
+
 # Poison.
 
 

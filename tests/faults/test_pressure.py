@@ -19,12 +19,14 @@ import uvicorn
 from litestar.types import Receive, Scope, Send
 
 from gateway.app import create_app
+from gateway.doctor import examine
 from gateway.house import open_house
 from gateway.kernel.edge.context import RequestContext
 from gateway.kernel.edge.disk import Disk, Free, Reserve, Space
 from gateway.kernel.edge.door import Door, Room
 from gateway.kernel.edge.health import Check, Readiness
 from gateway.sdk.entropy import SeededEntropy
+from gateway.settings import SettingsError
 from tests.journeys.stage import FLOOD, Stage, settings_for
 from tests.pictures import photo
 from tests.unit.edge.served import HandClock, Reply
@@ -364,3 +366,18 @@ async def test_a_disk_that_cannot_be_read_refuses_nobody() -> None:
     assert disk.space is Space.AMPLE
     ready = await Readiness([Check(name="disk", run=disk.word, required=False)], HandClock()).standing()
     assert msgspec.to_builtins(ready) == {"status": "ready", "checks": {"disk": "ok"}}
+
+
+async def test_doctor_tells_of_the_room(tmp_path: Path, sqlite_url: str) -> None:
+    async def told(**more: str) -> tuple[str, str]:
+        settings = settings_for(tmp_path, sqlite_url, **more)
+        return next((one.state, one.detail) for one in [one async for one in examine(settings)] if one.what == "disk")
+
+    plenty = str(1 << 40)
+    assert (await told(GATEWAY_DISK_FILES_MB="0", GATEWAY_DISK_REPORTS_MB="0"))[0] == "ok"
+    state, detail = await told(GATEWAY_DISK_FILES_MB=plenty, GATEWAY_DISK_REPORTS_MB="0")
+    assert (state, "files are refused" in detail) == ("fault", True)
+    state, detail = await told(GATEWAY_DISK_FILES_MB=plenty, GATEWAY_DISK_REPORTS_MB=plenty)
+    assert (state, "only emergencies" in detail) == ("fault", True)
+    with pytest.raises(SettingsError, match="whole number of megabytes"):
+        await told(GATEWAY_DISK_FILES_MB="viel")

@@ -1,5 +1,6 @@
 """The nightly sweep finds and repairs what was missed, and tells of what it cannot repair; drift is told by name."""
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -18,6 +19,8 @@ from tests.journeys.stage import DAMAGE, FLOOD, ROOT
 
 WITA = ZoneInfo("Asia/Makassar")
 QUIET = 3600.0
+PLANTED = int(os.environ.get("GATEWAY_SOAK_PLANTED", "6"))
+"""How many differences of each kind."""
 TYPED = {"kode_desa": "7311071001", "jenis_bencana": "banjir", "nama_kk": "Hj. Rosmini"}
 
 
@@ -78,6 +81,37 @@ async def test_planted_differences_are_found_and_repaired(tmp_path: Path, databa
         again = await swept(ready, "sigapdes")
         assert (again["repaired"], again["differing"]) == (0, 0)
         assert await ready.alerts("state_differs") == []
+
+
+async def test_differences_are_found_in_number_and_no_others(tmp_path: Path, database_url: str) -> None:
+    """So many moved, gone, born and calm: each is found by its number, and nothing is said of the calm ones."""
+    async with opened(tmp_path, database_url, apps=("sigapdes",), poll_s=QUIET) as ready:
+        office = ready.town.apps["sigapdes"]
+        ready.town.deafen()
+        numbers = await accepted(ready, "sigapdes", DAMAGE, 4 * PLANTED)
+        codes = list(numbers)
+        assert (await swept(ready, "sigapdes"))["missing_there"] == 0
+        moved, gone, calm = codes[:PLANTED], codes[PLANTED : 2 * PLANTED], codes[2 * PLANTED :]
+        for code in moved:
+            office.advance(office.store.records[numbers[code]], "2", None, None, {})
+        born = [office.born(TYPED).reference for _ in range(PLANTED)]
+        for code in gone:
+            del office.store.records[numbers[code]]
+        facts = await swept(ready, "sigapdes")
+        assert (facts["listed"], facts["missing_there"], facts["differing"]) == (4 * PLANTED, PLANTED, 0)
+        assert facts["repaired"] == 2 * PLANTED
+        for code in moved:
+            await ready.reaches(code, "in_progress", ready.coordinator)
+
+        async def adopted() -> bool:
+            return all([await ready.report_of(reference) for reference in born])
+
+        await ready.until(adopted, 60)
+        told = {alert["subject"] for alert in await ready.alerts("missing_there")}
+        assert told == {f"sigapdes:{numbers[code]}" for code in gone}
+        for code in calm:
+            assert (await ready.ask("GET", f"/v1/reports/{code}", ready.coordinator)).body["status"] == "received"
+        assert (await swept(ready, "sigapdes"))["repaired"] == 0
 
 
 async def test_a_case_that_stands_elsewhere_is_shown(tmp_path: Path, sqlite_url: str) -> None:

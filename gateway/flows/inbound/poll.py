@@ -27,7 +27,8 @@ class Poller:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
         while not stop.is_set():
-            more = await self.once() if self._host.ready(self.app) else False
+            may = self._host.ready(self.app) and not await self._store.full(self.app)
+            more = await self.once() if may else False
             if not more and not stop.is_set():  # a ring before the first wait is heard by nobody
                 await self._wake.wait({f"poll:{self.app}"}, self._interval_s)
 

@@ -40,6 +40,12 @@ def due(connection: Connection, app: str, real: datetime, limit: int, *, hints: 
     return [dict(row) for row in found.mappings()]
 
 
+def backlog(connection: Connection, app: str, most: int) -> int:
+    """Return how much news of an app waits to be applied, counted no further than to `most`."""
+    waiting = select(t.inbox.c.event_id).where(t.inbox.c.state == "new", t.inbox.c.app == app).limit(most)
+    return int(connection.execute(select(func.count()).select_from(waiting.subquery())).scalar_one())
+
+
 def standing(
     connection: Connection, app: str, event_ids: Sequence[str], report_id: UUID
 ) -> tuple[dict[str, Row], Whole, dict[UUID, list[CaseEvent]]]:

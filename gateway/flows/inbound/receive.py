@@ -14,6 +14,7 @@ from gateway.model.problem import Problem
 from gateway.sdk import Unreadable
 
 _TELL_EVERY_S: Final = 10.0
+_COME_AGAIN_S: Final = 30.0
 _log = structlog.get_logger()
 
 
@@ -27,9 +28,9 @@ class Inbound:
     async def receive(self, app: str, headers: Mapping[str, str], body: bytes) -> int:
         """Verify a webhook and keep what it brings; return how much of it was new.
 
-        Raises the problems `not-found` (no such app, or it sends none) and `webhook-refused` (unsigned, wrong or
-        stale). A verified body that cannot be understood is kept in quarantine, not refused: the app would only
-        send it again.
+        Raises the problems `not-found` (no such app, or it sends none), `webhook-refused` (unsigned, wrong or stale),
+        and `overloaded` while too much of the app's news waits already. A verified body that cannot be understood is
+        kept in quarantine, not refused: the app would only send it again.
         """
         if not self._host.has_webhook(app):
             raise Problem("not-found")
@@ -38,6 +39,8 @@ class Inbound:
         except HookRefused as refused:
             await self._refused(app, refused.reason)
             raise Problem("webhook-refused", reason=refused.reason) from None
+        if await self._store.full(app):
+            raise Problem("overloaded", retry_after=_COME_AGAIN_S)
         outcome = self._host.receive(app, hook)
         if outcome.verdict is Verdict.ACCEPTED and outcome.batch is not None:
             return await self._store.keep(app, "webhook", outcome.batch.news)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 import structlog
@@ -14,6 +15,9 @@ from gateway.kernel.ledger import tables as t
 from gateway.model.principal import app_actor
 from gateway.sdk import Event, Look, News, Tally, Unreadable
 
+BACKLOG: Final = 200_000
+"""Pieces of news of one app that may wait to be applied."""
+_LOOK_S: Final = 1.0
 _log = structlog.get_logger()
 
 
@@ -54,10 +58,21 @@ def row_name(news: News) -> str:
 
 
 class Store:
-    """Puts news into the inbox."""
+    """Puts news into the inbox, of which each app may have `most` waiting rows."""
 
-    def __init__(self, ledger: Ledger, wake: Wake) -> None:
-        self._ledger, self._wake = ledger, wake
+    def __init__(self, ledger: Ledger, wake: Wake, most: int = BACKLOG) -> None:
+        self._ledger, self._wake, self._most = ledger, wake, most
+        self._looked: dict[str, tuple[float, bool]] = {}
+
+    async def full(self, app: str) -> bool:
+        """Tell whether so much news of an app waits already that no more should be brought: an app that floods us fills
+        its own part of the disk and no other's. Looked at once in a second at the most."""
+        now = self._ledger.clock.monotonic()
+        looked, found = self._looked.get(app, (float("-inf"), False))
+        if now - looked >= _LOOK_S:
+            found = await self._ledger.read(queries.backlog, app, self._most) >= self._most
+            self._looked[app] = (now, found)
+        return found
 
     async def keep(
         self,
