@@ -79,7 +79,7 @@ CAMPAIGNS: Sequence[Campaign] = (
     Campaign(
         name="crash:sqlite",
         what="kills of a running gateway at named points and at random, on SQLite",
-        promises="P1 P7 P15",
+        promises="P1 P13 P15",
         module="tests.faults.crash",
         arguments=("--database", "sqlite", "--kills", "{size}", *_SIZED),
         unit="kills",
@@ -90,7 +90,7 @@ CAMPAIGNS: Sequence[Campaign] = (
     Campaign(
         name="crash:postgresql",
         what="the same on PostgreSQL",
-        promises="P1 P7 P15",
+        promises="P1 P13 P15",
         module="tests.faults.crash",
         arguments=("--database", "postgresql", "--kills", "{size}", *_SIZED),
         unit="kills",
@@ -130,6 +130,17 @@ CAMPAIGNS: Sequence[Campaign] = (
         target=100,
         part=20,
         first=5,
+    ),
+    Campaign(
+        name="outbox:postgresql",
+        what="rows of the queue and the inbox that commit late, overtaken before the eyes of a worker",
+        promises="P7",
+        module="tests.faults.crash_outbox",
+        arguments=("--interleavings", "{size}", *_SIZED),
+        unit="interleavings",
+        target=10_000,
+        part=1_000,
+        first=100,
     ),
     Campaign(
         name="simulator",
