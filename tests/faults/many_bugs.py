@@ -25,8 +25,8 @@ class Blind:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    async def read(self, work: Callable[..., Any], *args: Any) -> Any:
-        found = await self._ledger.read(work, *args)
+    async def read_together(self, work: Callable[..., Any], *args: Any) -> Any:
+        found = await self._ledger.read_together(work, *args)
         if work is not queries.standing:
             return found
         row, *more = found
