@@ -177,7 +177,7 @@ class Stage:
         )
         for word, unit_word, statuses in steps:
             await self.dispatch(ticket, word, {name: (agency, unit_word)}, closing if word == "CLOSED" else None)
-            await self.reaches(code, *statuses)
+            await self.stands(code, "cc112", *statuses)
 
     # What there is to see.
 
@@ -236,6 +236,18 @@ class Stage:
 
         indonesian, english = (Words(language).status(statuses[0]) for language in ("id", "en"))
         return await self.until(f"{code} menjadi “{indonesian}”", f"{code} becomes “{english}”", look)
+
+    async def stands(self, code: str, app: str, *statuses: str) -> None:
+        """Wait until a report's case in an app has one of these statuses: the report may be further, or open again."""
+
+        async def look() -> None:
+            cases = (await self.report(code))["cases"]
+            now = [case["status"] for case in cases if case["app"] == app]
+            if not set(now) & {*statuses, *(["closed"] if "resolved" in statuses else [])}:
+                raise NotYet(f"{code} is {', '.join(now) or 'not there'} in {app}")
+
+        indonesian, english = (Words(language).status(statuses[0]) for language in ("id", "en"))
+        await self.until(f"{code} di {app} menjadi “{indonesian}”", f"{code} in {app} becomes “{english}”", look)
 
     async def arrives(self, code: str, app: str) -> str:
         """Wait until a report has its number from an app; return the number that names its record there."""

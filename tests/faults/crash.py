@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -216,10 +217,11 @@ async def campaign(
         officers = asyncio.create_task(Officers(here, session, chance).live(closing))
         stack.push_async_callback(_ended, people, officers)
         kept: dict[str, str] = {}
-        for point in plan(points or (*POINTS, RANDOM), kills, chance):
+        wanted = list(plan(points or (*POINTS, RANDOM), kills, chance))
+        for point in chain(wanted, missed(wanted, outcome.injected)):
             await siege.killed(point, None if bug == "no_unique" else bug)
             kept = await looked(url, answered) | kept
-            await looked(url, hurry)
+            await looked(url, lambda connection: hurry(connection, timedelta(0)))
         stop.set()
         await siege.last(people)
         closing.set()
@@ -249,6 +251,14 @@ def plan(points: Sequence[str], kills: int, chance: random.Random) -> Iterator[s
                     left.remove(later)
                     left.insert(left.index(earlier), later)
         yield left.pop()
+
+
+def missed(wanted: Sequence[str], injected: Counter[str]) -> Iterator[str]:
+    """Return, when all has been tried, the points that were never passed, each where it can be."""
+    for point in sorted({point for point in wanted if not injected[point]}):
+        if point in AFTER:
+            yield AFTER[point]
+        yield point
 
 
 def people_of(here: Town, address: str, session: aiohttp.ClientSession, say: Say) -> list[Citizen]:

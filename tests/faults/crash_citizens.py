@@ -24,7 +24,7 @@ LETTER: Final[dict[str, Any]] = {
 }
 BODIES: Final = (FLOOD, DAMAGE, LETTER)
 _PAUSE_S: Final = 0.03
-_THINKS_S: Final = 0.15
+_THINKS_S: Final = 0.3
 """A citizen's pause between two reports."""
 _AWAY: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 

@@ -42,14 +42,15 @@ def open_ends(connection: Connection) -> dict[str, int]:
     return dict(Counter(found))
 
 
-def hurry(connection: Connection) -> None:
-    """Let leases end that dead gateways held, and what waits for another try be due: nobody need wait for that."""
+def hurry(connection: Connection, dead: timedelta = _DEAD) -> None:
+    """Let leases end that gateways held who are `dead` so long, and what waits for another try be due: nobody need wait
+    for that."""
     now = SystemClock().real()
     sent, named = t.delivery.c, t.document.c
     for table, late, values in (
-        (t.delivery, (sent.state == DeliveryState.SENDING, sent.updated_at < now - _DEAD), {"lease_until": now}),
+        (t.delivery, (sent.state == DeliveryState.SENDING, sent.updated_at <= now - dead), {"lease_until": now}),
         (t.delivery, (sent.state == DeliveryState.QUEUED, sent.due_at > now), {"due_at": now}),
-        (t.document, (named.state == "waiting", named.due_at > now + _DEAD), {"due_at": now}),
+        (t.document, (named.state == "waiting", named.due_at > now + dead), {"due_at": now}),
     ):
         # A row that somebody holds is left alone: waiting for several at once could end in a deadlock.
         free = connection.execute(select(table.c.id).where(*late).with_for_update(skip_locked=True)).scalars().all()

@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -22,6 +23,8 @@ from gateway.model.delivery import Verdict
 
 _AIR_S: Final = 0.008
 """Seconds after which an attempt is surely under way, and mostly not answered."""
+ASKED: Final = "sigapdes"
+"""An app that is asked for what is unsure (L2); 112 is sent it again."""
 SOURCES: Final = ("webhook", "poll", "read")
 
 
@@ -56,15 +59,16 @@ def _committing(fits: Callable[[Act], bool]) -> Weave:
 
     def weave(passed: Passed) -> None:
         def make(real: Callable[..., Any]) -> Callable[..., Any]:
-            def apply(connection: Any, acts: Sequence[Act]) -> Any:
-                results = real(connection, acts)
-                if any(fits(act) for act, dropped in zip(acts, results, strict=True) if dropped is None):
+            def written(connection: Any, acts: Sequence[Act]) -> Any:
+                results = real(connection, acts)  # why each was dropped; none, if they stand or fall together
+                if any(fits(act) for act, dropped in zip(acts, results or repeat(None), strict=False) if not dropped):
                     passed()
                 return results
 
-            return apply
+            return written
 
-        _replace(opened, "apply", make)
+        for name in ("apply", "apply_each"):
+            _replace(opened, name, make)
 
     return weave
 
@@ -76,7 +80,7 @@ def _committed(fits: Callable[[Act], bool]) -> Weave:
         def make(real: Callable[..., Any]) -> Callable[..., Any]:
             async def group(self: Ledger, acts: Sequence[Act]) -> Any:
                 results = await real(self, acts)
-                if any(fits(act) for act, dropped in zip(acts, results, strict=True) if dropped is None):
+                if any(fits(act) for act, dropped in zip(acts, results, strict=True) if not dropped):
                     passed()
                 return results
 
@@ -161,7 +165,7 @@ POINTS: Final[Mapping[str, Weave]] = {
     "intake:after_commit": _committed(_opens),
     "intake:before_answer": _returned(Intake, "accept", lambda answer: not answer.replayed),
     "delivery:claiming": _claiming,
-    "delivery:claimed": _returned(Ledger, "claim"),
+    "delivery:claimed": _returned(Ledger, "claim", lambda claimed: any(one.row["app"] == ASKED for one in claimed)),
     "delivery:in_the_air": _in_the_air,
     "delivery:answered": _returned(Host, "submit", _accepted),
     "delivery:before_outcome": _committing(_caused("delivery:")),
@@ -180,8 +184,8 @@ POINTS: Final[Mapping[str, Weave]] = {
 }
 """Where a gateway can be killed by name."""
 AFTER: Final[Mapping[str, str]] = {
-    "reconcile:before_commit": "delivery:claimed",
-    "reconcile:looked": "delivery:answered",
+    "reconcile:before_commit": "delivery:in_the_air",
+    "reconcile:looked": "delivery:claimed",
 }
 """Points that are only passed when an earlier gateway was killed at another."""
 

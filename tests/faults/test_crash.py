@@ -30,7 +30,7 @@ async def test_killed_at_every_point_it_loses_nothing_and_doubles_nothing(
     outcome = await campaign(tmp_path, database_url, KILLS, seed)
     print(outcome)  # noqa: T201
     assert outcome.faults == []
-    assert outcome.kills == KILLS
+    assert outcome.kills >= KILLS
     assert outcome.good()
     assert set(outcome.injected) == {*POINTS, RANDOM}, "every point was passed"
     assert outcome.replayed > 0, "answers were lost with a gateway, and given again by the next"

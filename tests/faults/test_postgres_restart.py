@@ -9,8 +9,14 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
 
+from gateway.kernel.ledger import tables as t
+from gateway.kernel.ledger.engine import PostgresStore
+from gateway.model.principal import GATEWAY
 from tests.faults.many import PATIENCE_S, Fleet, MortalPostgres, fleet, until
+from tests.journeys.filed import opened
 from tests.journeys.stage import DAMAGE
 from tests.servers import postgres_server
 
@@ -32,22 +38,23 @@ async def doors_say(many: Fleet) -> Counter[tuple[str, int, bool]]:
     """Ask every door for everything at once; return (what, status, whether it says when to come again)."""
     token = {"Authorization": f"Bearer {many.token}"}
 
-    async def said(what: str, method: str, path: str, headers: dict[str, str]) -> list[tuple[str, int, bool]]:
+    async def said(door: str, what: str, method: str, path: str, headers: dict[str, str]) -> tuple[str, int, bool]:
         body = DAMAGE if method == "POST" else None
-        answers = []
-        for door in many.apis:
-            async with session.request(method, door + path, json=body, headers=headers) as answer:
-                answers.append((what, answer.status, "Retry-After" in answer.headers))
-        return answers
+        async with session.request(method, door + path, json=body, headers=headers) as answer:
+            return what, answer.status, "Retry-After" in answer.headers
 
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S)) as session:
-        asked = await asyncio.gather(
-            said("file", "POST", "/v1/reports", token | {"Idempotency-Key": str(uuid4())}),
-            said("list", "GET", "/v1/reports", token),
-            said("track", "GET", "/v1/track/BRU-0000-0000", {"X-Report-Secret": "s1.x"}),
-            said("lives", "GET", "/healthz", {}),
-        )
-    return Counter(one for answers in asked for one in answers)
+        asked = [
+            question
+            for door in many.apis
+            for question in (
+                said(door, "file", "POST", "/v1/reports", token | {"Idempotency-Key": str(uuid4())}),
+                said(door, "list", "GET", "/v1/reports", token),
+                said(door, "track", "GET", "/v1/track/BRU-0000-0000", {"X-Report-Secret": "s1.x"}),
+                said(door, "lives", "GET", "/healthz", {}),
+            )
+        ]
+        return Counter(await asyncio.gather(*asked))
 
 
 PATIENT: Mapping[tuple[str, int, bool], int] = {
@@ -111,3 +118,19 @@ async def unready(many: Fleet) -> bool:
 
 async def filed(many: Fleet, count: int) -> bool:
     return sum(map(len, many.client.acked.values())) >= count
+
+
+async def test_whoever_sleeps_in_a_transaction_holds_nobody_for_ever(tmp_path: Path, postgres_url: str) -> None:
+    """A process froze with a report's row in its hands: the server takes it away, and everybody else goes on."""
+    async with opened(postgres_url, tmp_path) as books:
+        code = await books.file()
+        asleep = PostgresStore(postgres_url)
+        async with asleep._engine.connect() as connection:
+            await connection.execute(update(t.stream).where(t.stream.c.name == code).values(head=t.stream.c.head))
+            act = books.ledger.act(GATEWAY, "test")
+            act.record(code, "case.event")
+            await books.ledger.commit(act)
+            with pytest.raises(DBAPIError):
+                await connection.execute(select(1))
+        assert await asleep.read(lambda one: one.execute(select(1)).scalar()) == 1
+        await asleep.close()

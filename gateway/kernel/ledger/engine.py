@@ -36,8 +36,9 @@ CONNECT_S: Final = 5.0
 """Seconds until a server that does not answer counts as away."""
 COMMAND_S: Final = 10.0
 """Seconds that one statement may take: whoever waits at the door is told by then."""
-_AWAY: Final = ("08", "57P0", "53300")
-"""How SQLSTATEs of a server begin that is away, is going or coming, or takes no more connections."""
+_AWAY: Final = ("08", "57P0", "53300", "25P03")
+"""How SQLSTATEs of a server begin that is away, is going or coming, takes no more connections, or has ended the
+session of a process that slept in a transaction."""
 
 
 class Unsafe(Exception):
@@ -76,7 +77,8 @@ class PostgresStore:
             "application_name": "gateway",
             "synchronous_commit": "on",
             "lock_timeout": "5s",
-            "idle_in_transaction_session_timeout": "30s",
+            # A process that freezes in a transaction holds rows: others must get them before their own tries are spent.
+            "idle_in_transaction_session_timeout": "5s",
         }
         self._engine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
