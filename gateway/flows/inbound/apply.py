@@ -314,4 +314,4 @@ class Applier:
             look = Look(id=f"born:{event.references[0].value}", reference=event.references[0])
             await self._inbox.ask(act, Kept(look=look, born=True))
         self._inbox.put_off(act, opened.row, "parked", "unmatched")
-        await self._inbox.commit(act)
+        await self._inbox.settle(act)

@@ -50,13 +50,13 @@ class Inbox:
         """Let a row be applied that changes nothing."""
         act = self._ledger.act(app_actor(self.app), "inbound")
         self._change(act, opened.row, state="applied")
-        await self.commit(act)
+        await self.settle(act)
 
     async def later(self, row: Row, reason: str) -> None:
         """Take a row up again later."""
         act = self._ledger.act(app_actor(self.app), "inbound")
         self.put_off(act, row, row["state"], reason)
-        await self.commit(act)
+        await self.settle(act)
 
     def put_off(self, act: Act, row: Row, state: str, reason: str) -> None:
         """Take a row up again after a while, which grows from 1 s to a minute."""
@@ -89,7 +89,7 @@ class Inbox:
             detail=f"{reason}: {word}" if word else reason,
             report_id=case["report_id"] if case else None,
         )
-        await self.commit(act)
+        await self.settle(act)
 
     async def failed(self, row: Row, fault: BaseException) -> None:
         """Put a row off that fell for a reason nobody has thought of; after some tries set it aside."""
@@ -100,7 +100,7 @@ class Inbox:
             return
         name = str(row["event_id"])
         act = self._set_aside(row, "cannot_apply", f"app:{self.app}", "unknown", subject=name, detail=reason)
-        await self.commit(act)
+        await self.settle(act)
 
     def _set_aside(
         self, row: Row, reason: str, stream: str, kind: str, *, subject: str, detail: str, report_id: Any = None
@@ -118,7 +118,7 @@ class Inbox:
         _log.warning("inbound.quarantined", connector=self.app, reason=reason)
         return act
 
-    async def commit(self, act: Act) -> None:
+    async def settle(self, act: Act) -> None:
         """Commit; if another process has dealt with the row meanwhile there is nothing left to do."""
         try:
             await self._ledger.commit(act)
