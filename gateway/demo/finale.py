@@ -114,16 +114,33 @@ def invite(teller: Teller, world: World, file: Path, scenes: Sequence[Scene]) ->
         grid.add_row(app, f"{world.app(app)}/_sandbox/records")
     grid.add_row("data", str(world.folder))
     teller.show(grid)
-    ticket = next((case.reference for scene in scenes if scene.name == "prank" for case in scene.cases), None)
-    for told, line in _lines(file, ticket or "TICKET", scenes[0].code or "CODE"):
+    cases = [case for scene in sorted(scenes, key=lambda one: one.name != "prank") for case in scene.cases]
+    ticket = next((case.reference for case in cases if case.app == "cc112" and case.reference), None)
+    for told, line in _lines(file, ticket, scenes[0].code or "CODE"):
         teller.show(Text(f"\n# {told}", "dim"))
         # One line each, however long: a line that the terminal wraps can still be copied.
         teller.line(line)
 
 
-def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
+def _lines(file: Path, ticket: str | None, code: str) -> list[tuple[str, str]]:
+    """Return lines for a shell, each with what it does; `ticket` is one of 112, where a story has one (the ghost
+    calls' is still open), `code` that of a report."""
     body = '{"service":"EM-HAZARD","description":"Pohon tumbang menutup jalan","place":{"village":"73.11.03.1003"}}'
     post = "-H 'Idempotency-Key: coba-1' -H 'Content-Type: application/json'"
+    moved = (
+        []
+        if ticket is None
+        else [
+            (
+                "gerakkan tiket 112 · move the 112 ticket",
+                f'curl -s $CC112_URL/_sandbox/records/{ticket}/advance -d \'{{"word":"DISPATCHED"}}\'',
+            ),
+            (
+                "lihat laporannya · see its report",
+                f'curl -s "$GATEWAY/v1/reports?q={ticket}" -H "Authorization: Bearer $KOORDINATOR"',
+            ),
+        ]
+    )
     return [
         (
             "alamat dan token untuk baris-baris berikut · addresses and tokens for the lines below",
@@ -133,21 +150,14 @@ def _lines(file: Path, ticket: str, flood: str) -> list[tuple[str, str]]:
             "lapor sebagai warga · report as a citizen",
             f"curl -s $GATEWAY/v1/reports -H \"Authorization: Bearer $WARGA\" {post} -d '{body}'",
         ),
-        (
-            "gerakkan tiket 112 yang masih terbuka · move the 112 ticket that is still open",
-            f'curl -s $CC112_URL/_sandbox/records/{ticket}/advance -d \'{{"word":"DISPATCHED"}}\'',
-        ),
-        (
-            "lihat laporannya · see its report",
-            f'curl -s "$GATEWAY/v1/reports?q={ticket}" -H "Authorization: Bearer $KOORDINATOR"',
-        ),
+        *moved,
         (
             "jejak sebagai auditor · the trace as an auditor",
-            f'curl -s $GATEWAY/v1/audit/reports/{flood}/trace -H "Authorization: Bearer $AUDITOR"',
+            f'curl -s $GATEWAY/v1/audit/reports/{code}/trace -H "Authorization: Bearer $AUDITOR"',
         ),
         (
             "jejak di terminal, dari nomor mana pun · on the terminal, from any number",
-            f"gateway audit trace {ticket}",
+            f"gateway audit trace {ticket or code}",
         ),
         ("majukan waktu sepuluh hari · let ten days pass", "gateway clock +10d"),
     ]

@@ -145,6 +145,7 @@ class Proxy:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is let go of in the loop's next turn
 
     @asynccontextmanager
     async def down(self) -> AsyncIterator[None]:
@@ -165,8 +166,10 @@ class Proxy:
             writer.write(raw)
             await writer.drain()
             head, body = await read_message(reader)
-        finally:
-            writer.close()
+        except BaseException:
+            writer.transport.abort()  # what was not read of it will never be
+            raise
+        writer.close()
         return head + body
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -179,8 +182,10 @@ class Proxy:
                 self.under_way.add(task)
                 await self._pass(request_of(head, body), reader, writer)
                 self.under_way.discard(task)
-        except (Gone, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # one side hung up, or the wire went away
+        except (Gone, ConnectionError, asyncio.IncompleteReadError):
+            pass  # one side hung up
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the wire went away
         finally:
             self._tasks.discard(task)
             self.under_way.discard(task)

@@ -98,7 +98,7 @@ def no_fence() -> contextlib.AbstractContextManager[Any]:
 
 def no_lanes() -> contextlib.AbstractContextManager[Any]:
     """Whatever is due is sent, also what an earlier command of the same lane should go before."""
-    return patch.object(queue, "_first_in_lane", true)
+    return patch.object(queue, "_DUE", queue._due(true()))
 
 
 def last_word_wins() -> contextlib.AbstractContextManager[Any]:
