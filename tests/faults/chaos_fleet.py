@@ -106,7 +106,7 @@ class Fleet:
     def __init__(self, folder: Path, environ: Mapping[str, str], *, many: bool, bugs: Sequence[str] = ()) -> None:
         self._folder, self._environ, self._bugs = folder, dict(environ), tuple(bugs)
         self._children: dict[str, Child] = {}
-        self._in_hand: set[str] = set()
+        self._turn = asyncio.Lock()
         self._unasked: list[str] = []
         doors = ("serve-1", "serve-2") if many else ("up",)
         ports = dict(zip(doors, free_ports(len(doors), SystemEntropy()), strict=True))
@@ -145,91 +145,30 @@ class Fleet:
                             return
                 await asyncio.sleep(0.1)
 
-    async def kill(self, down_s: float) -> None:
-        """Be gone for so many seconds."""
-        self._process.kill()
-        await asyncio.to_thread(self._process.wait)
-        await asyncio.sleep(down_s)
-        self._process = await asyncio.to_thread(self._start)
-
-    def close(self) -> None:
-        """End it."""
-        stop_server(self._process, signal.SIGKILL)
-
-
-class Fleet:
-    """The processes of one gateway; `urls` are its doors. `bugs` are planted in every one of them."""
-
-    def __init__(self, folder: Path, environ: Mapping[str, str], *, many: bool, bugs: Sequence[str] = ()) -> None:
-        self._folder, self._environ, self._bugs = folder, dict(environ), tuple(bugs)
-        self._children: dict[str, Child] = {}
-        self._in_hand: set[str] = set()
-        self._unasked: list[str] = []
-        doors = ("serve-1", "serve-2") if many else ("up",)
-        ports = dict(zip(doors, free_ports(len(doors), SystemEntropy()), strict=True))
-        self._doors = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
-        self.urls = list(self._doors.values())
-        self._arguments = {name: [name.partition("-")[0], "--port", str(port)] for name, port in ports.items()}
-        if many:
-            self._arguments |= {"work-1": ["work"], "work-2": ["work"]}
-
-    @property
-    def names(self) -> list[str]:
-        """The processes' names."""
-        return list(self._arguments)
-
-    async def start(self) -> None:
-        """Start all and return when every door answers."""
-        for name in self._arguments:
+    async def kill(self, name: str) -> None:
+        """`kill -9` a process and start it again."""
+        async with self._turn:
+            child = self._children[name]
+            if not child.ended:
+                os.kill(child.pid, signal.SIGKILL)
+            await child.stop()
             await self._begin(name)
-        for name in self._arguments:
-            await self.answers(name)
-
-    async def _begin(self, name: str) -> None:
-        head = ["-m", "gateway"] if not self._bugs else ["-m", "tests.faults.chaos_bugs", ",".join(self._bugs), "--"]
-        command = [sys.executable, *head, *self._arguments[name]]
-        self._children[name] = await start(name, command, self._environ, self._folder, ROOT)
-
-    async def answers(self, name: str) -> None:
-        """Return when a process is ready; one without a door is not waited for."""
-        if (url := self._doors.get(name)) is None:
-            return
-        child = self._children[name]
-        async with aiohttp.ClientSession() as session, asyncio.timeout(_READY_S):
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/readyz") as answer:
-                        if answer.status == 200:
-                            return
-                assert not child.ended, f"{name} ended ({child.how}):\n{child.last_words(30)}"
-                await asyncio.sleep(0.1)
-
-    async def kill(self, name: str) -> bool:
-        """`kill -9` a process and start it again; whether it was alive."""
-        child = self._children[name]
-        alive = not child.ended
-        self._in_hand.add(name)
-        if alive:
-            os.kill(child.pid, signal.SIGKILL)
-        await child.stop()
-        await self._begin(name)
-        self._in_hand.discard(name)
-        return alive
 
     async def renew(self, name: str) -> None:
         """Ask a process to end, as a rolling restart does, and start it again."""
-        self._in_hand.add(name)
-        await self._children[name].stop()
-        await self._begin(name)
-        self._in_hand.discard(name)
+        async with self._turn:
+            await self._children[name].stop()
+            await self._begin(name)
 
     async def tend(self) -> None:
         """Start again whatever has ended by itself, as a machine's service manager does; until it is cancelled."""
         while True:
-            for name, child in self._children.items():
-                if child.ended and name not in self._in_hand:
-                    self._unasked.append(f"{name}: {child.how}\n{child.last_words()}")
-                    await self._begin(name)
+            for name in self.names:
+                async with self._turn:
+                    child = self._children[name]
+                    if child.ended:
+                        self._unasked.append(f"{name}: {child.how}\n{child.last_words()}")
+                        await self._begin(name)
             await asyncio.sleep(_LOOK_S)
 
     async def freeze(self, name: str, seconds: float) -> None:
@@ -240,10 +179,6 @@ class Fleet:
     def ended(self) -> list[str]:
         """Return how those ended that nobody ended; to give up at the start, while there is no database, is right."""
         return [told for told in self._unasked if not any(words in told for words in _NO_DATABASE)]
-
-    def last_words(self) -> str:
-        """Return the ends of all logs."""
-        return "\n".join(f"--- {name}\n{child.last_words(25)}" for name, child in self._children.items())
 
     async def stop(self) -> None:
         """Ask all to end."""
