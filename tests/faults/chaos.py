@@ -105,6 +105,8 @@ async def campaign(folder: Path, plan: Plan) -> Outcome:
         stack.push_async_callback(fleet.stop)
         here.back.target = fleet.urls[0]
         await fleet.start()
+        tending = asyncio.create_task(fleet.tend())
+        stack.push_async_callback(_cancelled, tending)
         storm = Storm(plan, here, fleet, servers, session)
         journal = Journal(folder / "acknowledged.jsonl")
         stack.callback(journal.close)
@@ -132,6 +134,12 @@ async def campaign(folder: Path, plan: Plan) -> Outcome:
         findings += [Finding(kind="ended", subject="a process", detail=told) for told in fleet.ended()]
         (folder / "evidence.json").write_bytes(msgspec.json.encode(evidence))
         return _outcome(plan, evidence, storm, clients, findings)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _outcome(plan: Plan, evidence: Evidence, storm: "Storm", clients: Clients, findings: Sequence[Finding]) -> Outcome:
@@ -201,9 +209,7 @@ class Storm:
             await self._officers.rush()
             self.weather.calm = True
             self._hooks(on=False)
-            doors.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await doors
+            await _cancelled(doors)
             self._here.back.target = self._fleet.urls[0]
 
     def _hooks(self, *, on: bool) -> None:

@@ -26,6 +26,9 @@ from tests.processes import start as start_server
 from tests.processes import stop as stop_server
 
 _READY_S = 60.0
+_LOOK_S = 0.3
+_NO_DATABASE = ("not yet accepting connections", "is starting up", "is shutting down", "ConnectionRefusedError")
+"""How PostgreSQL, or its absence, shows itself to a process that starts."""
 
 
 class Store:
@@ -103,6 +106,8 @@ class Fleet:
     def __init__(self, folder: Path, environ: Mapping[str, str], *, many: bool, bugs: Sequence[str] = ()) -> None:
         self._folder, self._environ, self._bugs = folder, dict(environ), tuple(bugs)
         self._children: dict[str, Child] = {}
+        self._turn = asyncio.Lock()
+        self._unasked: list[str] = []
         doors = ("serve-1", "serve-2") if many else ("up",)
         ports = dict(zip(doors, free_ports(len(doors), SystemEntropy()), strict=True))
         self._doors = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
@@ -117,7 +122,7 @@ class Fleet:
         return list(self._arguments)
 
     async def start(self) -> None:
-        """Start all and return when every door answers. Raises AssertionError with the last words of one that ended."""
+        """Start all and return when every door answers."""
         for name in self._arguments:
             await self._begin(name)
         for name in self._arguments:
@@ -129,36 +134,42 @@ class Fleet:
         self._children[name] = await start(name, command, self._environ, self._folder, ROOT)
 
     async def answers(self, name: str) -> None:
-        """Return when a process is ready; one without a door is not waited for.
-
-        Raises AssertionError with its last words if it ended.
-        """
+        """Return when a process is ready; one without a door is not waited for."""
         if (url := self._doors.get(name)) is None:
             return
-        child = self._children[name]
         async with aiohttp.ClientSession() as session, asyncio.timeout(_READY_S):
             while True:
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"{url}/readyz") as answer:
                         if answer.status == 200:
                             return
-                assert not child.ended, f"{name} ended ({child.how}):\n{child.last_words(30)}"
                 await asyncio.sleep(0.1)
 
-    async def kill(self, name: str) -> bool:
-        """`kill -9` a process and start it again; whether it was alive."""
-        child = self._children[name]
-        alive = not child.ended
-        if alive:
-            os.kill(child.pid, signal.SIGKILL)
-        await child.stop()
-        await self._begin(name)
-        return alive
+    async def kill(self, name: str) -> None:
+        """`kill -9` a process and start it again."""
+        async with self._turn:
+            child = self._children[name]
+            if not child.ended:
+                os.kill(child.pid, signal.SIGKILL)
+            await child.stop()
+            await self._begin(name)
 
     async def renew(self, name: str) -> None:
         """Ask a process to end, as a rolling restart does, and start it again."""
-        await self._children[name].stop()
-        await self._begin(name)
+        async with self._turn:
+            await self._children[name].stop()
+            await self._begin(name)
+
+    async def tend(self) -> None:
+        """Start again whatever has ended by itself, as a machine's service manager does; until it is cancelled."""
+        while True:
+            for name in self.names:
+                async with self._turn:
+                    child = self._children[name]
+                    if child.ended:
+                        self._unasked.append(f"{name}: {child.how}\n{child.last_words()}")
+                        await self._begin(name)
+            await asyncio.sleep(_LOOK_S)
 
     async def freeze(self, name: str, seconds: float) -> None:
         """Give a process no turn of the processor for so many seconds."""
@@ -166,12 +177,8 @@ class Fleet:
             await asyncio.sleep(seconds)
 
     def ended(self) -> list[str]:
-        """Return how those ended that nobody ended."""
-        return [f"{child.name}: {child.how}\n{child.last_words()}" for child in self._children.values() if child.ended]
-
-    def last_words(self) -> str:
-        """Return the ends of all logs."""
-        return "\n".join(f"--- {name}\n{child.last_words(25)}" for name, child in self._children.items())
+        """Return how those ended that nobody ended; to give up at the start, while there is no database, is right."""
+        return [told for told in self._unasked if not any(words in told for words in _NO_DATABASE)]
 
     async def stop(self) -> None:
         """Ask all to end."""

@@ -137,10 +137,8 @@ def _json(said: str) -> dict[str, Any]:
 
 def _findings(told: Mapping[str, Any]) -> list[str]:
     """Return what a campaign found wrong."""
-    listed: list[Any] = next(
-        (told[name] for name in ("findings", "wrong", "faults") if isinstance(told.get(name), list)), []
-    )
-    return [one if isinstance(one, str) else json.dumps(one) for one in listed[:_TOLD]]
+    lists = [told[name] for name in ("findings", "wrong", "faults") if isinstance(told.get(name), list)]
+    return [one if isinstance(one, str) else json.dumps(one) for one in lists[0][:_TOLD]] if lists else []
 
 
 def _counts(told: Mapping[str, Any]) -> dict[str, float]:
