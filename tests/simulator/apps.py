@@ -24,7 +24,7 @@ WORDS: Final = {
     "SELESAI": "resolved",
     "DITOLAK": "rejected",
 }
-_NEXT: Final = {
+FOLLOWING: Final = {
     "BARU": ("DITERIMA", "DISPOSISI", "PROSES", "DITOLAK", "SELESAI"),
     "DITERIMA": ("KURANG", "DISPOSISI", "PROSES", "DITOLAK"),
     "KURANG": ("DISPOSISI", "PROSES", "DITOLAK"),
@@ -161,7 +161,7 @@ class SimApp:
 
     def _officer(self, record: Record) -> None:
         last = record.history[-1]
-        said = Said(last.number + 1, self.now(), self._random.choice(_NEXT[last.word]))
+        said = Said(last.number + 1, self.now(), self._random.choice(FOLLOWING[last.word]))
         record.history.append(said)
         self._tell(record, said)
         if said.number < 6 and self._random.random() < 0.4:
