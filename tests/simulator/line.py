@@ -22,7 +22,7 @@ from gateway.sdk.http import Http
 from gateway.sdk.manifest import Mode
 from gateway.sdk.request import Request
 from gateway.sdk.trip import Trip
-from tests.simulator.apps import CONNECT_S, SETTLE_S, Answered, SimApp, manifest_of
+from tests.simulator.apps import Answered, SimApp, manifest_of
 from tests.simulator.loop import Loop
 
 TOKEN: Final = "rahasia-simulator"
@@ -133,10 +133,10 @@ class Line(Http):
         if fault == "no connection":
             raise ConnectionRefusedError
         if fault == "connection never stands":
-            await asyncio.sleep(CONNECT_S)
+            await asyncio.sleep(self._app.pace.connect)
             raise ConnectionRefusedError
         if fault == "slow":
-            await asyncio.sleep(self._random.uniform(0.0, 6.0))
+            await asyncio.sleep(self._random.uniform(0.0, 1.2 * (self._app.pace.connect + self._app.pace.total)))
 
     async def _command(self, act: Callable[[], Answered], fault: str | None, trip: Trip) -> Answer:
         pause = self._random.uniform(0.001, 0.1)
@@ -149,11 +149,11 @@ class Line(Http):
                 return await self._silence()
             case "effect after the cut":
                 # The app finishes or drops a request whose connection is lost within its time to settle.
-                self._later(act, self._random.uniform(0.0, SETTLE_S * 0.99))
+                self._later(act, self._random.uniform(0.0, self._app.pace.settle * 0.99))
                 raise ConnectionResetError
             case "effect after the silence":
                 left = max(0.0, trip.deadline - self._loop.time())
-                self._later(act, left + self._random.uniform(0.0, SETTLE_S * 0.99))
+                self._later(act, left + self._random.uniform(0.0, self._app.pace.settle * 0.99))
                 return await self._silence()
             case _ if fault in EFFECT:
                 answer = await self._there(act, pause)

@@ -25,7 +25,7 @@ from gateway.kernel.ledger import Keyring
 from gateway.kernel.ledger import tables as t
 from gateway.model.delivery import DeliveryState, Level
 from gateway.model.principal import EVERYTHING, Actor
-from tests.simulator.apps import SETTLE_S, SimApp
+from tests.simulator.apps import LONG, QUICK, SimApp
 from tests.simulator.check import Evidence, Testimony, Told
 from tests.simulator.line import Weather, found
 from tests.simulator.loop import Loop, Time
@@ -72,8 +72,10 @@ class World:
         self.time = Time(loop)
         self.store = MemoryStore(Random(self.random.random()))
         self.weather = Weather(Random(self.random.random()))
+        pace = QUICK if plan.seed % 2 else LONG
         self.apps = {
-            name: SimApp(name, level, loop, self.time, Random(self.random.random())) for name, level in APPS.items()
+            name: SimApp(name, level, loop, self.time, Random(self.random.random()), pace)
+            for name, level in APPS.items()
         }
         self._found = {name: found(app, self.weather, loop, self.time.true) for name, app in self.apps.items()}
         self.offices: list[Office] = []
@@ -289,7 +291,7 @@ class World:
 
     async def _person(self) -> None:
         """Deal with what was parked as a person does: look in the app, then say that it arrived, or send it again."""
-        await asyncio.sleep(2 * SETTLE_S + 30)  # what is still on the line has come to its end
+        await asyncio.sleep(60)  # what is still on the line has come to its end
         while True:
             stuck = {key for _, key, state in self._first_of_lanes() if state in _PARKED}
             if not stuck:
