@@ -46,6 +46,8 @@ class Weather:
         self.random = random
         self.commands = 0.0
         self.questions = 0.0
+        self.commands_meet: list[str] = []
+        """What the next commands meet, one after the other, before anything is left to chance."""
         self.counts: Counter[str] = Counter()
         self.written: list[Written] = []
         self.hit: set[str] = set()
@@ -55,7 +57,20 @@ class Weather:
         """Draw what happens to a request; None: nothing."""
         if self.random.random() >= share:
             return None
-        kind = self.random.choice(kinds)
+        return self._counted(self.random.choice(kinds))
+
+    def of_command(self, key: str) -> str | None:
+        """Draw what happens to a command."""
+        if self.commands_meet:
+            fault: str | None = self._counted(self.commands_meet.pop(0))
+        elif (fault := self.of(_COMMANDS, self.commands)) is not None and self.random.random() < _RARE:
+            self.counts[fault] -= 1
+            fault = self._counted("says 401")
+        if fault is not None:
+            self.hit.add(key)
+        return fault
+
+    def _counted(self, kind: str) -> str:
         self.counts[kind] += 1
         return kind
 
@@ -96,11 +111,7 @@ class Line(Http):
         if not request.write:
             return await self._ask(act, trip)
         key = str(msgspec.json.decode(request.body)["key"])
-        fault = self._weather.of(_COMMANDS, self._weather.commands)
-        if fault is not None:
-            self._weather.hit.add(key)
-            if self._random.random() < _RARE:
-                fault = "says 401"
+        fault = self._weather.of_command(key)
         await self._connect(fault)
         trip.leaving()
         written = Written(moment=self._loop.time(), app=self._app.name, key=key)
