@@ -34,9 +34,21 @@ FOLLOWING: Final = {
     "DITOLAK": ("DISPOSISI",),
 }
 """What an officer may say after a word: moves that are legal here, so that the last word is the truth."""
-SETTLE_S: Final = 12.0
-CONNECT_S: Final = 1.0
-TOTAL_S: Final = 4.0
+
+
+class Pace(NamedTuple):
+    """Seconds: until an unfinished request has taken effect or never will (`settle`), until a connection stands, and
+    for a whole request."""
+
+    settle: float
+    connect: float
+    total: float
+
+
+QUICK: Final = Pace(settle=12.0, connect=1.0, total=4.0)
+"""An app that answers soon and takes long to settle: looking too early finds nothing yet."""
+LONG: Final = Pace(settle=3.0, connect=3.0, total=12.0)
+"""One that settles soon and may answer late: whoever believes its worker dead may be wrong for long."""
 
 
 class Said(NamedTuple):
@@ -75,8 +87,8 @@ class Answered(NamedTuple):
 class SimApp:
     """One app. `numbers_events` tells whether it counts what happens to a record; others give only times."""
 
-    def __init__(self, name: str, level: Level, loop: Loop, time: Time, random: Random) -> None:
-        self.name, self.level = name, level
+    def __init__(self, name: str, level: Level, loop: Loop, time: Time, random: Random, pace: Pace = QUICK) -> None:
+        self.name, self.level, self.pace = name, level, pace
         self.numbers_events = level >= Level.L2
         self.echoes_key = level >= Level.L2
         self.hears = level is not Level.L1  # the app of L1 is polled, the others call back
@@ -202,10 +214,10 @@ def manifest_of(app: SimApp) -> Manifest:
     statuses = "\n".join(f'"{word}" = "{status}"' for word, status in WORDS.items())
     hook = '[secrets]\nTOKEN = "of its webhooks"\n[webhook]\nscheme = "bearer"\nsecret = "TOKEN"\n' if app.hears else ""
     return decode_manifest(
-        f'sdk = 1\nname = "{app.name}"\ntitle = "{app.name}"\nowner = "DISKOMINFO-SP"\nsettle_s = {SETTLE_S}\n'
+        f'sdk = 1\nname = "{app.name}"\ntitle = "{app.name}"\nowner = "DISKOMINFO-SP"\nsettle_s = {app.pace.settle}\n'
         f"echoes_key = {str(app.echoes_key).lower()}\n"
         f'[levels]\nopen = "{level}"\nmessage = "{level}"\n'
-        f"[timeouts]\nconnect = {CONNECT_S}\ntotal = {TOTAL_S}\n"
+        f"[timeouts]\nconnect = {app.pace.connect}\ntotal = {app.pace.total}\n"
         "[limits]\nrate_per_s = 100\nconcurrency = 8\n"
         f"{hook}" + ("" if app.hears else "[poll]\ninterval_s = 1\n") + f"[statuses]\n{statuses}\n"
         '[shares]\n"description" = "the simulator"\n'

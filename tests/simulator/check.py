@@ -171,6 +171,7 @@ def _waits_for_a_person(evidence: Evidence, ways: Mapping[str, Way], key: str) -
 
 
 def _effects(evidence: Evidence, ways: Mapping[str, Way]) -> Iterator[str]:
+    refused = {written.key for written in evidence.written if written.told == 422}
     for name, app in evidence.apps.items():
         times = Counter(effect.key for effect in app.journal)
         for key, count in times.items():
@@ -178,7 +179,7 @@ def _effects(evidence: Evidence, ways: Mapping[str, Way]) -> Iterator[str]:
                 yield f"doubled: {key} took effect {count} times in {name} (L{app.level})"
             if key not in ways or not ways[key].attempts:
                 yield f"entry: {key} took effect in {name} without an entry of its attempt"
-            elif app.level >= Level.L2 and ways[key].state is not S.ACCEPTED:
+            elif app.level >= Level.L2 and ways[key].state is not S.ACCEPTED and key not in refused:
                 yield f"lost: {key} took effect in {name} (L{app.level}) and is {ways[key].state}"
         for key, (owner, _, _) in evidence.deliveries.items():
             if owner == name and ways[key].state is S.ACCEPTED and not times[key]:

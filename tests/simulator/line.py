@@ -22,7 +22,7 @@ from gateway.sdk.http import Http
 from gateway.sdk.manifest import Mode
 from gateway.sdk.request import Request
 from gateway.sdk.trip import Trip
-from tests.simulator.apps import CONNECT_S, SETTLE_S, Answered, SimApp, manifest_of
+from tests.simulator.apps import Answered, SimApp, manifest_of
 from tests.simulator.loop import Loop
 
 TOKEN: Final = "rahasia-simulator"
@@ -46,6 +46,8 @@ class Weather:
         self.random = random
         self.commands = 0.0
         self.questions = 0.0
+        self.commands_meet: list[str] = []
+        """What the next commands meet, one after the other, before anything is left to chance."""
         self.counts: Counter[str] = Counter()
         self.written: list[Written] = []
         self.hit: set[str] = set()
@@ -55,7 +57,20 @@ class Weather:
         """Draw what happens to a request; None: nothing."""
         if self.random.random() >= share:
             return None
-        kind = self.random.choice(kinds)
+        return self._counted(self.random.choice(kinds))
+
+    def of_command(self, key: str) -> str | None:
+        """Draw what happens to a command."""
+        if self.commands_meet:
+            fault: str | None = self._counted(self.commands_meet.pop(0))
+        elif (fault := self.of(_COMMANDS, self.commands)) is not None and self.random.random() < _RARE:
+            self.counts[fault] -= 1
+            fault = self._counted("says 401")
+        if fault is not None:
+            self.hit.add(key)
+        return fault
+
+    def _counted(self, kind: str) -> str:
         self.counts[kind] += 1
         return kind
 
@@ -96,11 +111,7 @@ class Line(Http):
         if not request.write:
             return await self._ask(act, trip)
         key = str(msgspec.json.decode(request.body)["key"])
-        fault = self._weather.of(_COMMANDS, self._weather.commands)
-        if fault is not None:
-            self._weather.hit.add(key)
-            if self._random.random() < _RARE:
-                fault = "says 401"
+        fault = self._weather.of_command(key)
         await self._connect(fault)
         trip.leaving()
         written = Written(moment=self._loop.time(), app=self._app.name, key=key)
@@ -133,10 +144,10 @@ class Line(Http):
         if fault == "no connection":
             raise ConnectionRefusedError
         if fault == "connection never stands":
-            await asyncio.sleep(CONNECT_S)
+            await asyncio.sleep(self._app.pace.connect)
             raise ConnectionRefusedError
         if fault == "slow":
-            await asyncio.sleep(self._random.uniform(0.0, 6.0))
+            await asyncio.sleep(self._random.uniform(0.0, 1.2 * (self._app.pace.connect + self._app.pace.total)))
 
     async def _command(self, act: Callable[[], Answered], fault: str | None, trip: Trip) -> Answer:
         pause = self._random.uniform(0.001, 0.1)
@@ -149,11 +160,11 @@ class Line(Http):
                 return await self._silence()
             case "effect after the cut":
                 # The app finishes or drops a request whose connection is lost within its time to settle.
-                self._later(act, self._random.uniform(0.0, SETTLE_S * 0.99))
+                self._later(act, self._random.uniform(0.0, self._app.pace.settle * 0.99))
                 raise ConnectionResetError
             case "effect after the silence":
                 left = max(0.0, trip.deadline - self._loop.time())
-                self._later(act, left + self._random.uniform(0.0, SETTLE_S * 0.99))
+                self._later(act, left + self._random.uniform(0.0, self._app.pace.settle * 0.99))
                 return await self._silence()
             case _ if fault in EFFECT:
                 answer = await self._there(act, pause)

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any, Final
@@ -25,7 +25,7 @@ from gateway.kernel.ledger import Keyring
 from gateway.kernel.ledger import tables as t
 from gateway.model.delivery import DeliveryState, Level
 from gateway.model.principal import EVERYTHING, Actor
-from tests.simulator.apps import SETTLE_S, SimApp
+from tests.simulator.apps import LONG, QUICK, SimApp
 from tests.simulator.check import Evidence, Testimony, Told
 from tests.simulator.line import Weather, found
 from tests.simulator.loop import Loop, Time
@@ -38,6 +38,8 @@ PROCESSES: Final = 2
 KEYRING: Final = Keyring(instance="0" * 32, kek={1: b"k" * 32}, secret={1: b"s" * 32}, pseudonym=b"p" * 32)
 LONGEST_S: Final = 3600.0
 """Virtual seconds after which whoever still waits will wait for ever."""
+STEPS_APART_S: Final = 60.0
+"""Seconds between two steps of the clock: what is waited for by the clock is safe from one step, not from several."""
 _PATIENCE: Final = 6.0
 _PATIENCE_AT_LAST: Final = 20.0
 _LONGEST_STORM_S: Final = 180.0
@@ -72,8 +74,10 @@ class World:
         self.time = Time(loop)
         self.store = MemoryStore(Random(self.random.random()))
         self.weather = Weather(Random(self.random.random()))
+        pace = QUICK if plan.seed % 2 else LONG
         self.apps = {
-            name: SimApp(name, level, loop, self.time, Random(self.random.random())) for name, level in APPS.items()
+            name: SimApp(name, level, loop, self.time, Random(self.random.random()), pace)
+            for name, level in APPS.items()
         }
         self._found = {name: found(app, self.weather, loop, self.time.true) for name, app in self.apps.items()}
         self.offices: list[Office] = []
@@ -87,6 +91,7 @@ class World:
         self.patience = Patience(_PATIENCE)
         self.persons_from = float("inf")
         self._calling = 0
+        self._stepped = -STEPS_APART_S
         self._codes: list[tuple[str, bool]] = []
         self._cases: Counter[str] = Counter()
 
@@ -95,7 +100,7 @@ class World:
     async def run(self) -> None:
         """Let it storm, then let it become quiet; a person deals with what was parked, and it becomes quiet again."""
         for _ in range(PROCESSES):
-            self._boot()
+            self.boot()
         self._storms(True)
         blows = [
             asyncio.create_task(self._every(self.plan.kill_every_s, self._kill)),
@@ -111,11 +116,11 @@ class World:
         self._storms(False)
         for office in self.offices:
             office.process.go_on()
-        await self._quiet()
+        await self.quiet()
         self.persons_from = self.loop.time()
         if self.plan.persons:
             await self._person()
-            await self._quiet()
+            await self.quiet()
         for task in callbacks:
             task.cancel()
 
@@ -127,7 +132,8 @@ class World:
         if not storm:
             self.store.broken = 0.0
 
-    def _boot(self) -> None:
+    def boot(self) -> None:
+        """Start a process."""
         name = f"gateway-{len(self.offices) + len(self._gone) + 1}"
         office = Office(
             name,
@@ -220,7 +226,7 @@ class World:
         self.offices.remove(office)
         self._gone.append(office)
         await asyncio.sleep(self.random.uniform(0.1, 2) if self.offices else 0)
-        self._boot()
+        self.boot()
 
     async def _pause(self) -> None:
         office = self.random.choice(self.offices)
@@ -231,8 +237,12 @@ class World:
             office.process.go_on()
 
     async def _step(self) -> None:
+        """Put the machine's clock forward or back, but not twice within a minute."""
+        if self.loop.time() - self._stepped < STEPS_APART_S:
+            return
+        self._stepped = self.loop.time()
         self.weather.counts["clock step"] += 1
-        self.time.off = timedelta(seconds=self.random.choice((-900, -60, -2, 0, 0, 2, 60, 900)))
+        self.time.off += timedelta(seconds=self.random.choice((-900, -60, -2, 2, 60, 900, 900)))
 
     async def _break(self) -> None:
         self.store.broken = self.random.choice((0.05, 0.5))
@@ -241,7 +251,7 @@ class World:
 
     # -- the end -----------------------------------------------------------------------------------------------
 
-    async def _quiet(self) -> None:
+    async def quiet(self) -> None:
         """Wait until nothing is under way any more, or nobody believes in it."""
         end = self.loop.time() + LONGEST_S
         while self.loop.time() < end:
@@ -254,8 +264,7 @@ class World:
         end = self.loop.time() + _LONGEST_STORM_S
         while self.loop.time() < end:
             await asyncio.sleep(2.0)
-            under_way = sum(state in _UNDER_WAY for _, _, state, _ in self._lanes())
-            if under_way < 0.1 * self.filed:
+            if self.under_way() < 0.1 * self.filed:
                 return
 
     def _is_quiet(self) -> bool:
@@ -273,6 +282,10 @@ class World:
             for row in rows_of(self.store, t.inbox)
         )
 
+    def under_way(self) -> int:
+        """Return how many deliveries have not come to rest."""
+        return sum(state in _UNDER_WAY for _, _, state, _ in self._lanes())
+
     def _lanes(self) -> Sequence[Any]:
         """Return case, key, state and number of every delivery, lane by lane in order."""
         columns = (t.delivery.c.case_id, t.delivery.c.key, t.delivery.c.state, t.delivery.c.number)
@@ -289,7 +302,7 @@ class World:
 
     async def _person(self) -> None:
         """Deal with what was parked as a person does: look in the app, then say that it arrived, or send it again."""
-        await asyncio.sleep(2 * SETTLE_S + 30)  # what is still on the line has come to its end
+        await asyncio.sleep(60)  # what is still on the line has come to its end
         while True:
             stuck = {key for _, key, state in self._first_of_lanes() if state in _PARKED}
             if not stuck:
@@ -305,7 +318,7 @@ class World:
                 else:
                     moved = mover.replay(_DESK, row["id"], "not there")
                 await self.offices[0].process.start(moved)
-            await self._quiet()
+            await self.quiet()
 
     # -- evidence ----------------------------------------------------------------------------------------------
 
@@ -370,8 +383,8 @@ class World:
 
 
 @contextlib.contextmanager
-def played(plan: Plan) -> Iterator[World]:
-    """Play a world to its end; it can be looked at inside."""
+def played(plan: Plan, story: Callable[[World], Coroutine[Any, Any, None]] = World.run) -> Iterator[World]:
+    """Play a world to its end, or a story in it; it can be looked at inside."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     collecting = gc.isenabled()
@@ -380,7 +393,7 @@ def played(plan: Plan) -> Iterator[World]:
     try:
         asyncio.set_event_loop(loop)
         world = World(plan, loop)
-        loop.run_until_complete(world.run())
+        loop.run_until_complete(story(world))
         yield world
         loop.run_until_complete(_bury(loop, world))
         world.store.drop()

@@ -26,6 +26,8 @@ from gateway.sdk import Amendment, Submission
 from gateway.sdk.manifest import Mode
 
 _IDLE: Final = 0.5
+_SLACK_S: Final = 5.0
+"""By how much a lease outlasts its attempt: time to commit what became of it, for clocks that do not quite agree."""
 _SLEPT: Final = Outcome(verdict=Verdict.RETRY, cause="slept")
 _log = structlog.get_logger()
 
@@ -74,7 +76,7 @@ class Deliverer:
         leave = self._host.leave(self.app, free if self._live else 0, urgent=self.emergency)
         if not leave.number:
             return ()
-        lease = timedelta(seconds=2 * self._total + 5)
+        lease = timedelta(seconds=self._total + _SLACK_S)
         batch: Sequence[Claimed] = ()
         try:
             batch = await self._ledger.claim(

@@ -46,6 +46,7 @@ class Reconciler:
         self._ledger, self._host, self._wake = ledger, host, wake
         manifest = host.manifest(app)
         self._settle_s, self._slots = float(manifest.settle_s), manifest.limits.concurrency
+        self._writing_s = manifest.timeouts.connect + manifest.timeouts.total
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set."""
@@ -82,7 +83,10 @@ class Reconciler:
                 attempt=claimed.row["attempt"],
                 outcome="lease_expired",
             )
-            await self._move(claimed, after_lease(level), hop, None, "lease")
+            # A lease is told by the clock, and a clock can be put forward: whoever holds it may write for as long as
+            # an attempt lasts, so that much is waited as well before the app is asked; unless nobody does.
+            writing_s = 0.0 if claimed.row["worker"] is None else self._writing_s
+            await self._move(claimed, after_lease(level), hop, None, "lease", self._settle_s + writing_s)
             return True
         if when_unsure(level) is Resolve.LOOK:
             if asked := self._host.leave(self.app, 1).number > 0:
@@ -121,7 +125,15 @@ class Reconciler:
             await self._move(claimed, following, hop, outcome, "find")
         _log.info("delivery.looked", delivery=claimed.row["key"], connector=self.app, outcome=str(outcome.verdict))
 
-    async def _move(self, claimed: Claimed, following: Next, hop: Hop, outcome: Outcome | None, how: str) -> None:
+    async def _move(
+        self,
+        claimed: Claimed,
+        following: Next,
+        hop: Hop,
+        outcome: Outcome | None,
+        how: str,
+        settle_s: float | None = None,
+    ) -> None:
         async def think() -> Act | None:
             row, whole, known = await self._ledger.read_together(queries.standing, claimed.row["id"])
             if row["state"] != claimed.row["state"] or row["attempt"] != claimed.row["attempt"]:
@@ -135,7 +147,7 @@ class Reconciler:
                 row,
                 following,
                 hop,
-                settle_s=self._settle_s,
+                settle_s=self._settle_s if settle_s is None else settle_s,
                 how=how,
                 cause=outcome.cause if outcome else row["cause"],
                 field=outcome.field if outcome else row["field"],

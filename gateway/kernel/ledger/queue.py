@@ -162,13 +162,13 @@ def claim(
 def expire_leases(connection: Connection, real: datetime) -> int:
     """End the leases of whoever worked here before, and return how many there were.
 
-    Only for a process that knows itself to be the only one: then whoever held them is gone.
+    Only for a process that knows itself to be the only one: then whoever held them is gone, and nobody holds them now.
     """
-    left = update(t.delivery).where(t.delivery.c.state == DeliveryState.SENDING, t.delivery.c.lease_until > real)
+    left = update(t.delivery).where(t.delivery.c.state == DeliveryState.SENDING)
     # Documents that were being fetched are put off like those that could not be had: one look more does no harm.
     files = update(t.document).where(t.document.c.state == DocumentState.WAITING, t.document.c.due_at > real)
     connection.execute(files.values(due_at=real))
-    return connection.execute(left.values(lease_until=real)).rowcount
+    return connection.execute(left.values(lease_until=real, worker=None)).rowcount
 
 
 def unsettled(connection: Connection, apps: Sequence[str], now: datetime, real: datetime, limit: int) -> list[Claimed]:
