@@ -34,7 +34,7 @@ async def test_nothing_is_lost_doubled_or_in_limbo(tmp_path: Path, many: bool, b
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("bugs", [("P1", "P3", "P18"), ("P4", "P13"), ("P7",)], ids="+".join)
 async def test_planted_bugs_are_reported(tmp_path: Path, bugs: tuple[str, ...]) -> None:
-    plan = Plan(reports=40, seed=SEED, blows=("kill",), every_s=1.0, patience_s=6.0, bugs=bugs)
+    plan = Plan(reports=30, seed=SEED, blows=("kill",), every_s=1.0, patience_s=5.0, bugs=bugs)
     outcome = await campaign(tmp_path, plan)
     for bug in bugs:
         assert BUGS[bug].told_by & set(outcome.kinds), f"{bug}, {BUGS[bug].what}, went unnoticed"
