@@ -34,8 +34,9 @@ from gateway.kernel.ledger.apply import apply
 from gateway.kernel.ledger.engine import PostgresStore
 from gateway.model.principal import GATEWAY
 from gateway.sdk.clock import SystemClock
-from tests.faults.power_load import ACTOR, APPS, house_at, replaced
+from tests.faults.power_load import ACTOR, APPS, house_at
 from tests.journeys.stage import DAMAGE, FLOOD
+from tests.planting import replaced
 from tests.servers import postgres_server
 
 WRITERS: Final = 4

@@ -23,6 +23,7 @@ from gateway.model.delivery import DeliveryState
 from gateway.model.principal import Actor, Principal, Role
 from tests.journeys.filed import Books, StillClock
 from tests.journeys.stage import DAMAGE, FLOOD, secrets, settings_for
+from tests.planting import replaced
 
 APPS: Final = ("cc112", "sigapdes")
 CITIZEN: Final = Principal(issuer="public", subject="public", roles=frozenset({Role.PUBLIC}))
@@ -125,17 +126,6 @@ def planted(bug: str | None) -> Iterator[None]:
                 yield
         case _:
             raise ValueError(bug)
-
-
-@contextmanager
-def replaced(owner: Any, name: str, value: object) -> Iterator[None]:
-    """Put something else in the place of a name, for a while."""
-    kept = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, kept)
 
 
 def _settled_early(settle: Callable[..., Any]) -> Callable[..., Any]:

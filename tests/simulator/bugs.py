@@ -8,7 +8,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
-from unittest.mock import patch
 
 from sqlalchemy import true
 
@@ -22,6 +21,7 @@ from gateway.model.case import CaseEvent, Folded
 from gateway.model.delivery import DeliveryState, Level, Next, Standing, Verdict, after_attempt, after_look
 from gateway.model.principal import GATEWAY
 from gateway.model.status import Status, may_follow
+from tests.planting import replaced
 
 
 class Bug(NamedTuple):
@@ -41,7 +41,7 @@ def resend_at_once() -> contextlib.AbstractContextManager[Any]:
         lost = verdict in {Verdict.AMBIGUOUS, Verdict.BROKEN}
         return after_attempt(standing, Verdict.RETRY if lost else verdict, level, now, fraction, after)
 
-    return patch.object(deliver, "after_attempt", hasty)
+    return replaced(deliver, "after_attempt", hasty)
 
 
 def look_at_once() -> contextlib.AbstractContextManager[Any]:
@@ -54,7 +54,7 @@ def look_at_once() -> contextlib.AbstractContextManager[Any]:
         def impatient(*args: Any, settle_s: float = 0.0, **more: Any) -> None:
             real(*args, settle_s=0.0, **more)
 
-        with patch.object(deliver, "settle_delivery", impatient), patch.object(reconcile, "settle_delivery", impatient):
+        with replaced(deliver, "settle_delivery", impatient), replaced(reconcile, "settle_delivery", impatient):
             yield
 
     return planted()
@@ -68,7 +68,7 @@ def resend_at_l1() -> contextlib.AbstractContextManager[Any]:
     ) -> Next:
         return after_look(standing, verdict, max(level, Level.L2), now, fraction, after)
 
-    return patch.object(reconcile, "after_look", credulous)
+    return replaced(reconcile, "after_look", credulous)
 
 
 def no_fence() -> contextlib.AbstractContextManager[Any]:
@@ -93,12 +93,12 @@ def no_fence() -> contextlib.AbstractContextManager[Any]:
 
         await decided(self._ledger, think)
 
-    return patch.object(Deliverer, "_commit", careless)
+    return replaced(Deliverer, "_commit", careless)
 
 
 def no_lanes() -> contextlib.AbstractContextManager[Any]:
     """Whatever is due is sent, also what an earlier command of the same lane should go before."""
-    return patch.object(queue, "_DUE", queue._due(true()))
+    return replaced(queue, "_DUE", queue._due(true()))
 
 
 def last_word_wins() -> contextlib.AbstractContextManager[Any]:
@@ -108,7 +108,7 @@ def last_word_wins() -> contextlib.AbstractContextManager[Any]:
         last = [event for event in events if event.status is not None][-1:]
         return Folded(last[0].status or start, last[0].word, last[0].at, frozenset()) if last else _nothing(start)
 
-    return patch.object(progress, "fold", naive)
+    return replaced(progress, "fold", naive)
 
 
 def order_of_arrival() -> contextlib.AbstractContextManager[Any]:
@@ -121,12 +121,12 @@ def order_of_arrival() -> contextlib.AbstractContextManager[Any]:
                 at = Folded(event.status, event.word, event.at, frozenset())
         return at
 
-    return patch.object(progress, "fold", unsorted)
+    return replaced(progress, "fold", unsorted)
 
 
 def never_gives_back() -> contextlib.AbstractContextManager[Any]:
     """Nobody looks after deliveries whose worker died."""
-    return patch.object(reconcile, "unsettled", lambda *_: [])
+    return replaced(reconcile, "unsettled", lambda *_: [])
 
 
 def said_before_kept() -> contextlib.AbstractContextManager[Any]:
@@ -140,7 +140,7 @@ def said_before_kept() -> contextlib.AbstractContextManager[Any]:
         else:
             await real(self, act)
 
-    return patch.object(Ledger, "commit", early)
+    return replaced(Ledger, "commit", early)
 
 
 def _nothing(start: Status) -> Folded:
