@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
 
 from gateway.flows.delivery.reconcile import Reconciler
+from tests.planting import replaced
 from tests.simulator.world import Plan, World, played
 
 LATE = "effect after the silence"
@@ -44,7 +44,7 @@ def only_settle_is_waited_for() -> Iterator[None]:
     async def hasty(self: Reconciler, *what: Any) -> None:
         await real(self, *what[:5])
 
-    with patch.object(Reconciler, "_move", hasty):
+    with replaced(Reconciler, "_move", hasty):
         yield
 
 
