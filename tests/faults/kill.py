@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return found if self.kills else [*found, "no kill met a living gateway"]
 
 
-def demo(folder: Path, resume: bool) -> subprocess.Popen[str]:
-    """Start the unattended demo."""
+def demo(folder: Path, resume: bool, stories: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Start the unattended demo with some of its stories, or with all."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     environ |= {"GATEWAY_CONFIG": str(ROOT / "config"), "GATEWAY_CONNECTORS": str(ROOT / "connectors")}
     return subprocess.Popen(
-        [sys.executable, "-m", "gateway", "demo", "--once", "--data", str(folder), *["--resume"] * resume],
+        [
+            *(sys.executable, "-m", "gateway", "demo", "--once", "--data", str(folder)),
+            *(["--resume"] * resume),
+            *(["--stories", ",".join(stories)] if stories else []),
+        ],
         cwd=folder.parent,
         env=environ,
         stdout=subprocess.DEVNULL,
@@ -98,27 +102,27 @@ def gateway_of(folder: Path, process: subprocess.Popen[str]) -> int | None:
     return None
 
 
-def campaign(folder: Path, kills: int, seed: int, most_per_run: int = 12) -> Summary:
-    """Kill until `kills` are done, in as many runs as that takes."""
+def campaign(folder: Path, kills: int, seed: int, most_per_run: int = 12, stories: Sequence[str] = ()) -> Summary:
+    """Kill until `kills` are done, in as many runs as that takes, each of the demo's `stories` (all, if none)."""
     chance = random.Random(seed)
     runs: list[Run] = []
     left = kills
     while left > 0:
         run = Run(folder=str(folder / f"run-{len(runs) + 1}"))
         runs.append(run)
-        one_run(run, min(left, most_per_run), chance)
+        one_run(run, min(left, most_per_run), chance, stories)
         left -= len(run.moments)
         if run.faults or not run.moments:
             break
     return Summary(seed=seed, kills=kills - left, runs=runs)
 
 
-def one_run(run: Run, kills: int, chance: random.Random) -> None:
+def one_run(run: Run, kills: int, chance: random.Random, stories: Sequence[str] = ()) -> None:
     """Play one demo to its end with up to `kills` kills on the way."""
     folder, began, resume = Path(run.folder), time.monotonic(), False
     folder.mkdir(parents=True)
     while True:
-        process = demo(folder, resume)
+        process = demo(folder, resume, stories)
         resume = True
         pid = gateway_of(folder, process)
         if pid is not None and len(run.moments) < kills:
