@@ -261,19 +261,20 @@ class Storm:
         travel(self._here.folder / "data" / "clock", timedelta(seconds=self._chance.uniform(5, 90)))
 
 
-def _room(folder: Path, name: str) -> Path:
-    room = folder / name
-    room.mkdir()
-    return room
+def room(folder: Path, name: str) -> Path:
+    """Make an empty folder for one campaign of several."""
+    made = folder / name
+    made.mkdir()
+    return made
 
 
 async def caught(folder: Path, plan: Plan, bug: str) -> bool:
     """Tell whether a small campaign reports a planted bug."""
 
     small = msgspec.structs.replace(
-        plan, reports=40, bugs=(bug,), blows=("kill",), every_s=1.0, patience_s=10.0, at_once=12
+        plan, reports=40, bugs=(bug,), blows=("kill",), every_s=1.0, reads=0.0, patience_s=10.0, at_once=12
     )
-    outcome = await campaign(_room(folder, bug), small)
+    outcome = await campaign(room(folder, bug), small)
     return bool(BUGS[bug].told_by & set(outcome.kinds))
 
 
@@ -281,7 +282,7 @@ async def run(folder: Path, plan: Plan, *, planted: bool) -> dict[str, object]:
     """Run a campaign, and with `planted` a small one for each bug; return its line for the transcript."""
     began = asyncio.get_running_loop().time()
 
-    outcome = await campaign(_room(folder, "campaign"), plan)
+    outcome = await campaign(room(folder, "campaign"), plan)
     faults = [f"{finding.kind}: {finding.subject}: {finding.detail}" for finding in outcome.findings]
     if outcome.faulted < LEAST_SHARE * outcome.deliveries:
         faults.append(f"only {outcome.faulted} of {outcome.deliveries} deliveries met a fault")
