@@ -27,6 +27,8 @@ from gateway.sdk.clock import Clock, SystemClock
 from gateway.sdk.manifest import FILE
 
 Progress = Callable[[Result], None]
+_FAREWELLS: Final = 3
+"""Turns of the loop after a rule, in which connections that were let go of are closed."""
 LONGEST_S: Final = 90.0
 """Real seconds that one rule may take, without those in which the machine had other things to do."""
 
@@ -134,6 +136,8 @@ async def _outcome(rule: Rule, trial: Trial) -> BaseException | None:
     task = asyncio.create_task(run())
     with Patience(LONGEST_S, lambda: loop.call_soon_threadsafe(task.cancel)):
         await asyncio.wait({task})
+    for _ in range(_FAREWELLS):
+        await asyncio.sleep(0)
     return TimeoutError() if task.cancelled() else task.exception()
 
 

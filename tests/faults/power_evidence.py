@@ -32,7 +32,9 @@ class Books(msgspec.Struct, frozen=True):
 
 
 def read_books(connection: Connection) -> Books:
-    """Read a database."""
+    """Read a database. Reports come last: what was read of one is of one that is there."""
+    deliveries, cases = _rows(connection, t.delivery), _rows(connection, t.cases)
+    told = _rows(connection, t.timeline)
     reports = {row["id"]: row for row in _rows(connection, t.report)}
     codes = {number: row["code"] for number, row in reports.items()}
     entries: defaultdict[str, list[Entry]] = defaultdict(list)
@@ -51,9 +53,9 @@ def read_books(connection: Connection) -> Books:
         reports={row["code"]: row for row in reports.values()},
         heads={row["name"]: row["head"] for row in _rows(connection, t.stream)},
         entries=dict(entries),
-        deliveries={row["key"]: row | {"code": codes[row["report_id"]]} for row in _rows(connection, t.delivery)},
-        cases=Counter(codes[row["report_id"]] for row in _rows(connection, t.cases)),
-        told=Counter(codes[row["report_id"]] for row in _rows(connection, t.timeline)),
+        deliveries={row["key"]: row | {"code": codes[row["report_id"]]} for row in deliveries},
+        cases=Counter(codes[row["report_id"]] for row in cases),
+        told=Counter(codes[row["report_id"]] for row in told),
         answers=dict(answers),
         spoiled=spoiled,
     )

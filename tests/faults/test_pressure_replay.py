@@ -70,7 +70,9 @@ async def replayed(ready: Gateway, app: str, count: int, late: Late) -> list[str
         path = f"/v1/desk/deliveries/{row['id']}/replay"
         answer = await ready.ask("POST", path, ready.coordinator, body)
         assert answer.status == 200, answer
-        assert (answer.body["key"], answer.body["attempts"]) == (key, 1)
+        # The next attempt may be under way already when the desk answers.
+        assert answer.body["key"] == key
+        assert answer.body["attempts"] - row["attempt"] in {0, 1}
 
     await asyncio.gather(*(one(key) for key in keys))
     for key in keys:
