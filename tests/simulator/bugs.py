@@ -16,6 +16,7 @@ from gateway.flows.delivery.deliver import Deliverer
 from gateway.flows.delivery.evidence import hop_of, received, standing_of
 from gateway.kernel.host import Outcome
 from gateway.kernel.ledger import Act, Claimed, Ledger, progress, queue
+from gateway.kernel.ledger import tables as t
 from gateway.kernel.ledger.outcome import decided, settle_delivery
 from gateway.model.case import CaseEvent, Folded
 from gateway.model.delivery import DeliveryState, Level, Next, Standing, Verdict, after_attempt, after_look
@@ -98,7 +99,14 @@ def no_fence() -> contextlib.AbstractContextManager[Any]:
 
 def no_lanes() -> contextlib.AbstractContextManager[Any]:
     """Whatever is due is sent, also what an earlier command of the same lane should go before."""
-    return replaced(queue, "_DUE", queue._due(true()))
+    @contextlib.contextmanager
+    def planted() -> Iterator[None]:
+        anything = queue._due(true())
+        fresh = anything.where(t.delivery.c.attempt == 0)
+        with replaced(queue, "_DUE", anything), replaced(queue, "_FRESH", fresh):
+            yield
+
+    return planted()
 
 
 def last_word_wins() -> contextlib.AbstractContextManager[Any]:

@@ -51,7 +51,7 @@ class Office:
         self.process = Process(name, loop)
         self.falls = 0
         self.ledger = Ledger(store, keyring, time, SeededEntropy(seed))
-        self.host = Host(Registry(apps, {}), time)
+        self.host = Host(Registry(apps, {}), time, self.ledger.entropy)
         self.wake = SeldomWake(patience)
         self.store = Store(self.ledger, self.wake)
         self.inbound = Inbound(self.ledger, self.host, self.store)

@@ -32,7 +32,7 @@ def test_nothing_is_lost_doubled_or_in_limbo(seed: int) -> None:
     assert report.wrong == [], f"python -m tests.simulator --seed {seed} --deliveries {DELIVERIES}"
     assert list(blows(report)) == []
     assert report.hit >= 0.3 * report.deliveries
-    assert report.acked > 0.8 * DELIVERIES
+    assert report.acked >= DELIVERIES
     assert report.ends.keys() <= {"accepted", "cancelled"}, "a person has dealt with what was parked"
     assert report.came_to_a_person
 

@@ -36,8 +36,6 @@ from tests.simulator.wake import Patience
 APPS: Final = {"nol": Level.L0, "satu": Level.L1, "dua": Level.L2, "tiga": Level.L3}
 PROCESSES: Final = 2
 KEYRING: Final = Keyring(instance="0" * 32, kek={1: b"k" * 32}, secret={1: b"s" * 32}, pseudonym=b"p" * 32)
-LONGEST_S: Final = 3600.0
-"""Virtual seconds after which whoever still waits will wait for ever."""
 STEPS_APART_S: Final = 60.0
 """Seconds between two steps of the clock: what is waited for by the clock is safe from one step, not from several."""
 _PATIENCE: Final = 6.0
@@ -51,8 +49,10 @@ _DESK: Final = Desk(scope=EVERYTHING, actor=PERSON, agency=None, by="PUPR")
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is simulated: how many deliveries from which seed, and how bad the weather is (shares of requests; how many
-    virtual seconds pass between two blows of a kind, on average)."""
+    """What is simulated: how many deliveries from which seed (at least so many are acknowledged), and how bad the
+    weather is: shares of requests; how many virtual seconds pass between two blows of a kind, on average.
+
+    Whoever still waits `longest_s` virtual seconds after the storm will wait for ever."""
 
     seed: int
     deliveries: int = 1000
@@ -61,8 +61,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kill_every_s: float = 15.0
     pause_every_s: float = 20.0
     step_every_s: float = 20.0
-    break_every_s: float = 10.0
+    break_every_s: float = 6.0
     persons: bool = True
+    longest_s: float = 3600.0
 
 
 class World:
@@ -151,12 +152,12 @@ class World:
     # -- what people and apps do -------------------------------------------------------------------------------
 
     async def _reporters(self) -> None:
-        while self.filed < self.plan.deliveries:
-            filing = [self._file() for _ in range(self.random.randrange(1, 9))]
+        while len(self.acked) < self.plan.deliveries:
+            filing = [self._file() for _ in range(self.random.randrange(1, 6))]
             adding = [self._add() for _ in range(self.random.randrange(0, 3)) if self._codes]
             for task in [*filing, *adding]:
                 self.loop.create_task(self._ack(*task))
-            await asyncio.sleep(self.random.expovariate(4.0))
+            await asyncio.sleep(self.random.expovariate(1.0))
 
     def _file(self) -> tuple[asyncio.Task[list[str]], bool]:
         chosen = self.random.sample(list(self.apps), self.random.choice((1, 1, 2, 3)))
@@ -253,7 +254,7 @@ class World:
 
     async def quiet(self) -> None:
         """Wait until nothing is under way any more, or nobody believes in it."""
-        end = self.loop.time() + LONGEST_S
+        end = self.loop.time() + self.plan.longest_s
         while self.loop.time() < end:
             await asyncio.sleep(10.0)
             if self._is_quiet():
