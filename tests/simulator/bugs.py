@@ -99,6 +99,7 @@ def no_fence() -> contextlib.AbstractContextManager[Any]:
 
 def no_lanes() -> contextlib.AbstractContextManager[Any]:
     """Whatever is due is sent, also what an earlier command of the same lane should go before."""
+
     @contextlib.contextmanager
     def planted() -> Iterator[None]:
         anything = queue._due(true())
