@@ -35,7 +35,7 @@ from tests.simulator.world import KEYRING
 
 SOAK: Final = os.environ.get("GATEWAY_SOAK") == "1"
 PERMUTATIONS: Final = 200_000 if SOAK else 10_000
-STORIES, TELLINGS = (40, 250) if SOAK else (4, 40)
+STORIES, TELLINGS = (40, 250) if SOAK else (4, 25)
 APPS: Final = {"dua": Level.L2, "tiga": Level.L3}
 
 

@@ -13,7 +13,7 @@ from tests.simulator.line import EFFECT, LATER, NO_EFFECT, NOT_SENT
 from tests.simulator.world import Plan
 
 WORLDS = int(os.environ.get("GATEWAY_SOAK_WORLDS", "2"))
-DELIVERIES = 1000
+DELIVERIES = 700
 SEEDS = range(1, 1 + WORLDS)
 BLOWS = ("process killed", "process paused", "clock step", "database lost before a commit")
 
@@ -38,7 +38,7 @@ def test_nothing_is_lost_doubled_or_in_limbo(seed: int) -> None:
 
 
 def test_what_is_parked_stays_parked_and_visible() -> None:
-    report = play(Plan(seed=11, deliveries=150, persons=False))
+    report = play(Plan(seed=11, deliveries=100, persons=False))
     assert report.wrong == []
     assert report.ends["held"]
 
@@ -52,7 +52,7 @@ def test_a_run_that_injected_nothing_fails() -> None:
 
 def test_the_same_seed_is_the_same_history() -> None:
     """In another process too, whatever its hashes are seeded with."""
-    command = [sys.executable, "-m", "tests.simulator", "--seed", "7", "--deliveries", "120"]
+    command = [sys.executable, "-m", "tests.simulator", "--seed", "7", "--deliveries", "80"]
     reports = [
         msgspec.json.decode(
             subprocess.run(
@@ -64,4 +64,4 @@ def test_the_same_seed_is_the_same_history() -> None:
     ]
     assert reports[0].digest == reports[1].digest
     assert msgspec.structs.replace(reports[0], cpu_s=0) == msgspec.structs.replace(reports[1], cpu_s=0)
-    assert play(Plan(seed=8, deliveries=120)).digest != reports[0].digest
+    assert play(Plan(seed=8, deliveries=80)).digest != reports[0].digest
