@@ -6,8 +6,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# How many test processes; each has its own databases.
-WORKERS ?= 2
+# How many test processes; each has its own databases, and much of what they do is waiting for other processes.
+WORKERS ?= 3
 
 # The newest suitable Python on the PATH, or the one named: make setup PYTHON=/path/to/python3.12
 FITS = import sys, ssl, sqlite3, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
