@@ -56,10 +56,10 @@ class Commands(click.Group):
 
 
 def _mistakes() -> tuple[type[Exception], ...]:
-    from gateway.kernel.ledger import KeyringError, Unsafe
+    from gateway.kernel.ledger import KeyringError, Unreachable, Unsafe
     from gateway.kernel.policy import ConfigError
 
-    return SettingsError, ConfigError, KeyringError, Unsafe
+    return SettingsError, ConfigError, KeyringError, Unreachable, Unsafe
 
 
 @click.group(cls=Commands)

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import msgspec
 import structlog
@@ -25,6 +26,8 @@ from gateway.sdk.entropy import Entropy, SystemEntropy
 from gateway.sdk.manifest import Mode
 from gateway.settings import Settings, sms_secrets
 
+PATIENCE_S: Final = 60
+"""For so many seconds a start waits for a database that is away or starting itself."""
 _log = structlog.get_logger()
 
 
@@ -75,7 +78,7 @@ async def open_house(
     registry = Registry.discover(settings.connectors, settings.environ)
     _proven(settings, policy, registry, clock)
     if not migrated:
-        await migrate(settings.database_url)
+        await migrate(settings.database_url, PATIENCE_S)
     ledger = await Ledger.open(settings.database_url, settings.data, clock, entropy)
     ledger.timekeeper = policy
     try:

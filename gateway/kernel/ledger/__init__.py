@@ -8,7 +8,7 @@ from gateway.kernel.ledger.apply import Dropped, Stale, Taken, Unfit
 from gateway.kernel.ledger.engine import Unsafe
 from gateway.kernel.ledger.keyring import Keyring, KeyringError
 from gateway.kernel.ledger.ledger import Ledger
-from gateway.kernel.ledger.migrate import EMPTY, database_fault, migrate
+from gateway.kernel.ledger.migrate import EMPTY, Unreachable, database_fault, migrate
 from gateway.kernel.ledger.parts import CaseRef, ReportRef, TextMessage
 from gateway.kernel.ledger.queue import Claimed
 from gateway.kernel.ledger.refusal import start_refusal
@@ -34,6 +34,7 @@ __all__ = [
     "TextMessage",
     "Unavailable",
     "Unfit",
+    "Unreachable",
     "Unsafe",
     "Vault",
     "database_fault",

@@ -108,7 +108,7 @@ class PostgresStore:
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Store.write`. Raises OSError or one of SQLAlchemy's errors if the server cannot be reached."""
-        with _reaching():
+        with reaching():
             try:
                 return await self._write(work, *args, **kwargs)
             except _Broke:
@@ -127,7 +127,7 @@ class PostgresStore:
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Store.read`. Raises as `write` does."""
-        with _reaching():
+        with reaching():
             try:
                 async with self._reader.connect() as connection:
                     return await connection.run_sync(work, *args, **kwargs)
@@ -148,8 +148,9 @@ class _Broke(ConnectionError):
 
 
 @contextmanager
-def _reaching() -> Iterator[None]:
-    """Turn what the driver says of a server that is away into ConnectionError."""
+def reaching() -> Iterator[None]:
+    """Turn what the driver says of a server that is away into ConnectionError (an OSError, as a refused connection is
+    by itself)."""
     try:
         yield
     except DBAPIError as fault:

@@ -2,7 +2,9 @@
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -11,7 +13,9 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from gateway.kernel.ledger.engine import open_store, sqlite_engine
+from gateway.kernel.ledger.engine import open_store, reaching, sqlite_engine
+
+_log = structlog.get_logger()
 
 _FOLDER = Path(__file__).parent / "migrations"
 EMPTY = "None"
@@ -33,11 +37,45 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(_config(connection), "head")
 
 
-async def migrate(url: str) -> None:
+class Unreachable(Exception):
+    """The database cannot be reached, or lets nobody in; the message says the way out."""
+
+
+async def migrate(url: str, patience_s: int = 0) -> None:
     """Bring a database to the newest version, creating it from nothing if it is empty.
 
-    All in one transaction: a process that is killed half-way leaves nothing, several at once wait for the first.
+    All in one transaction: a process that is killed half-way leaves nothing, several at once wait for the first. A
+    server that is away, or starting, is tried again for so many seconds. Raises Unreachable.
     """
+    for second in range(patience_s + 1):
+        try:
+            with reaching():
+                await _migrate(url)
+        except OSError as fault:
+            if second == patience_s:
+                raise Unreachable(
+                    f"the database cannot be reached ({type(fault).__name__}): start it, or look at "
+                    "GATEWAY_DATABASE_URL; `gateway doctor` looks at everything"
+                ) from None
+            if second == 0:
+                _log.warning("database.awaited", fault=type(fault).__name__)
+            await asyncio.sleep(1)
+        except DBAPIError as fault:
+            if str(getattr(fault.orig, "sqlstate", None)).startswith(_CLOSED):
+                why = type(getattr(fault.orig, "__cause__", None)).__name__
+                raise Unreachable(
+                    f"the database lets nobody in ({why}): look at user, password and name in GATEWAY_DATABASE_URL"
+                ) from None
+            raise
+        else:
+            return
+
+
+_CLOSED: Final = ("28", "3D")
+"""How SQLSTATEs begin of a user who is not let in, or of a database that is not there."""
+
+
+async def _migrate(url: str) -> None:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
