@@ -105,8 +105,9 @@ class Connector:
             stand = feeds.get(kind, Feed())
             path = f"/api/v1/{kind}"
             born, more_born = await self._page(path, kode_desa="", sejak_id=stand.id, page=1, per_page=100)
+            over = [row for row in born if not self._unfinished(row)]
             changed, more_changed = await self._page(f"{path}/perubahan", sejak=stand.since, page=stand.page)
-            seen = [row for row in [*born, *changed] if not self._unfinished(row)]
+            seen = feed.last_of_each([*over, *(row for row in changed if not self._unfinished(row))])
             fresh = {name: row for row in seen if (name := feed.version(row, stand.latest)) not in stand.told}
             news += self._news(kind, list(fresh.values()))
             following = self._onward(stand, changed, more_changed)
@@ -135,13 +136,11 @@ class Connector:
         return Feed(since=max(feed.BEGINNING, feed.before(reached, feed.OVERLAP)), latest=reached)
 
     def _unfinished(self, row: Any) -> bool:
-        """Tell whether a row changed in the app's running second: it may again, and nobody knew which was last."""
-        now = self._http.app_now()  # less than a second late, for a `Date` has no fractions
-        return (
-            feed.stamp(now, self._zone)
-            <= (feed.changed_at(row) or "")
-            <= feed.stamp(now + timedelta(seconds=1), self._zone)
-        )
+        """Tell whether a row of the answer just had changed in a second that may still have run when it was read: it may
+        have changed again, and nobody would know which was last."""
+        # The answer's `Date`: it has no fractions, and the reading may have been a second before.
+        now, near = self._http.app_now(), timedelta(seconds=1)
+        return feed.stamp(now - near, self._zone) <= (feed.changed_at(row) or "") <= feed.stamp(now + near, self._zone)
 
     async def _changes(self, kind: str, since: str) -> AsyncIterator[list[Any]]:
         page, more = 1, True

@@ -67,5 +67,15 @@ def version(row: Any, otherwise: str) -> str:
 
 def last_id(born: Sequence[Any], known: int) -> int:
     """Return the greatest number among undecoded rows, at least the one known."""
-    numbers = [row.get("id") for row in born if isinstance(row, dict)]
-    return max([known, *(number for number in numbers if isinstance(number, int))])
+    return max([known, *(number for row in born if (number := _number(row)) is not None)])
+
+
+def last_of_each(rows: Sequence[Any]) -> list[Any]:
+    """Return undecoded rows without those that come again further on, where they were read later."""
+    last = {_number(row): place for place, row in enumerate(rows)}
+    return [row for place, row in enumerate(rows) if _number(row) is None or last[_number(row)] == place]
+
+
+def _number(row: Any) -> int | None:
+    number = row.get("id") if isinstance(row, dict) else None
+    return number if isinstance(number, int) else None

@@ -48,9 +48,9 @@ def hostile_bodies(seed: int, count: int) -> Iterator[Any]:
             holder, key = chance.choice(places)
             match chance.randrange(3):
                 case 0:
-                    holder[key] = chance.choice(HOSTILE)
+                    holder[key] = copy.deepcopy(chance.choice(HOSTILE))
                 case 1 if isinstance(holder, dict):
-                    holder[str(chance.choice(HOSTILE))[:50]] = chance.choice(HOSTILE)
+                    holder[str(chance.choice(HOSTILE))[:50]] = copy.deepcopy(chance.choice(HOSTILE))
                 case _:
                     del holder[key]
             if not list(_places(body)):
