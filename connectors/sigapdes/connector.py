@@ -136,8 +136,8 @@ class Connector:
         return Feed(since=max(feed.BEGINNING, feed.before(reached, feed.OVERLAP)), latest=reached)
 
     def _unfinished(self, row: Any) -> bool:
-        """Tell whether a row of the answer just had changed in a second that may still have run when it was read: it may
-        have changed again, and nobody would know which was last."""
+        """Tell whether a row of the answer just had changed in a second that may still have run when it was read: it
+        may have changed again, and nobody would know which was last."""
         # The answer's `Date`: it has no fractions, and the reading may have been a second before.
         now, near = self._http.app_now(), timedelta(seconds=1)
         return feed.stamp(now - near, self._zone) <= (feed.changed_at(row) or "") <= feed.stamp(now + near, self._zone)
