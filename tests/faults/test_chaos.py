@@ -38,8 +38,9 @@ async def test_planted_bugs_are_reported(tmp_path: Path) -> None:
     """Together in one gateway where they do not hide each other; the gateways side by side."""
     # Longer than anything waits by right where no look-up fails: what has not moved by then is in limbo.
     plan = Plan(reports=30, seed=SEED, reads=0.0, blows=("kill",), every_s=1.0, patience_s=9.0)
-    groups = (("P1", "P3", "P18"), ("P4", "P13"), ("P7",))
-    assert {bug for group in groups for bug in group} == BUGS.keys()
+    # Which rows are overtaken is chance: tests/faults/test_crash_outbox.py plants P7 where it is not, a soak here too.
+    groups = (("P1", "P3", "P18"), ("P4", "P13"))
+    assert {bug for group in groups for bug in group} == BUGS.keys() - {"P7"}
 
     async def found(bugs: tuple[str, ...]) -> None:
         outcome = await campaign(room(tmp_path, "+".join(bugs)), msgspec.structs.replace(plan, bugs=bugs))
