@@ -103,3 +103,16 @@ def pytest_make_collect_report(
     report = yield
     refuse_skip(report)
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the tests that may take longest, so that none of them is what all others have to wait for at the end;
+    among equals the order stays what chance made it.
+    """
+
+    def patience(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("timeout")
+        return float(marker.args[0]) if marker is not None and marker.args else 0.0
+
+    items.sort(key=patience, reverse=True)

@@ -39,7 +39,7 @@ async def on_a_line(folder: Path) -> AsyncIterator[tuple[Connector, Proxy]]:
         line = Proxy(target=address)
         await line.start()
         app = app_at("ppid", line.url, clock)
-        hasty = msgspec.structs.replace(app.manifest.timeouts, total=0.5)
+        hasty = msgspec.structs.replace(app.manifest.timeouts, total=1.5)
         app.manifest = msgspec.structs.replace(app.manifest, timeouts=hasty)
         try:
             yield connector_of(app, Connector), line
